@@ -32,7 +32,7 @@ declare function queueMicrotask(callback: () => void): void
 declare const console: { error(...data: unknown[]): void }
 
 interface ErrorConstructor {
-  captureStackTrace(target: object, constructor?: Function): void
+  captureStackTrace(target: object, constructor?: object): void
   stackTraceLimit: number
 }
 
