@@ -1,0 +1,537 @@
+/**
+ * A Deferred is a value that is not here yet, with the list of what to do when it comes.
+ *
+ * Ancestor: `twisted.internet.defer.Deferred`. It is synchronous: callbacks run inside `callback()`, or inside
+ * `addCallback()` when the result is there already, and never a microtask later. There is one chain, which every
+ * `add…` makes longer: each stage gets the result of the one before. A stage that returns another Deferred, or a
+ * promise, makes the chain wait for it. Grammar: `add…* (callback | errback | cancel) add…*`; it fires once.
+ */
+
+import { type Seq, trace } from '../trace/hook.ts'
+import { debugging, history } from './debugging.ts'
+import { AlreadyCalledError, CancelledError, cancellationIn, TimeoutError } from './errors.ts'
+import { Failure } from './failure.ts'
+import { describe, type Inspect, inspectCustom, type State } from './inspect.ts'
+import { promiseOf } from './look.ts'
+import { type InteropObservable, observableOf } from './observable.ts'
+import { report } from './reporter.ts'
+import { Stage, type Step } from './stage.ts'
+import { outcome, traceFire, traceResume } from './traced.ts'
+import { excuse, forget, note } from './unhandled.ts'
+
+/**
+ * Gives up whatever the Deferred waits for. Called at most once, synchronously inside `cancel()`, and never after the
+ * Deferred has fired. It may fire the Deferred itself, with either outcome; if it does not, CancelledError follows.
+ */
+export type Canceller<T> = (deferred: Deferred<T>, reason: unknown) => void
+
+/** What the trace should know about a Deferred at its making; nothing else depends on it. */
+export interface About {
+  /** The way it came about. */
+  readonly how?: 'plain' | 'succeed' | 'gather' | 'inline' | 'timeout' | 'promise' | 'rx'
+  /** A name for people, as in `poem from port 10000`. */
+  readonly label?: string
+  /** The Deferreds it is made of. */
+  readonly of?: readonly object[]
+}
+
+/** As much of a clock as `addTimeout` needs. Every reactor is one. */
+export interface TimeoutClock {
+  /** Calls `f` once, `ms` milliseconds from now, unless it is cancelled. */
+  callLater(ms: number, f: () => void): { cancel(): void; active(): boolean }
+}
+
+const CALLED = 1
+const FAILED = 2
+const RUNNING = 4
+const CANCELLING = 8
+/** The cancelling goes back to an explicit `cancel()`, not to a timeout. */
+const ASKED = 16
+/** It was cancelled without a canceller: whoever was to fire it does not know, and may do so once, in vain. */
+const SWALLOW = 32
+/** Its failure is on the list of unhandled ones. */
+const NOTED = 64
+/** Somebody waits, or waited, for it. */
+const AWAITED = 128
+
+const byPromise: About = { how: 'promise' }
+
+let waitIn: (deferred: Deferred<unknown>, on: Deferred<unknown> | undefined) => boolean
+
+/** A value that is not here yet. */
+export class Deferred<T> implements PromiseLike<T> {
+  #flags = 0
+  #paused = 0
+  #added = 0
+  /** The value or the Failure; undefined before and while it waits. Unknown, so that T stays covariant. */
+  #result: unknown = undefined
+  #first: Stage<Deferred<unknown>> | undefined = undefined
+  #last: Stage<Deferred<unknown>> | undefined = undefined
+  #waitingOn: Deferred<unknown> | undefined = undefined
+  #canceller: ((deferred: never, reason: unknown) => void) | undefined
+
+  static {
+    waitIn = (deferred, on) => {
+      if (on !== undefined && Deferred.#isCircle(deferred, on)) return false
+      if (on !== undefined) on.#flags |= AWAITED
+      deferred.#waitingOn = on
+      return true
+    }
+  }
+
+  /**
+   * @param canceller - gives up the work, when somebody calls `cancel`
+   * @param about - for the trace only
+   */
+  constructor(canceller?: Canceller<T>, about?: About) {
+    this.#canceller = canceller
+    debugging?.made(this)
+    trace?.at('d.new', this, { how: about?.how ?? 'plain', label: about?.label, of: about?.of })
+  }
+
+  /**
+   * A Deferred that fires with the outcome of a promise, a microtask after it is there. Cancelling it does not stop the
+   * promise; its late outcome is dropped. To stop the work too, give a function: it gets a signal that is aborted, with
+   * the reason, when the Deferred is cancelled.
+   */
+  static fromPromise<T>(source: PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>)): Deferred<Awaited<T>> {
+    if (isPromiseLike(source)) return Deferred.#adopt(new Deferred<Awaited<T>>(undefined, byPromise), source)
+    const controller = new AbortController()
+    const deferred = new Deferred<Awaited<T>>((_, reason) => controller.abort(reason), byPromise)
+    try {
+      return Deferred.#adopt(deferred, source(controller.signal))
+    } catch (error) {
+      Deferred.#settle(deferred, asFailure(error))
+      return deferred
+    }
+  }
+
+  /** Has it been fired? True too while its chain waits or is paused. */
+  get called(): boolean {
+    return (this.#flags & CALLED) !== 0
+  }
+
+  /**
+   * Fires with a value: the first callback gets it, now.
+   *
+   * @param value - anything but a promise or a Deferred; a Failure takes the error rail
+   * @throws AlreadyCalledError if it has fired before, TypeError for a promise or a Deferred
+   */
+  callback(value: T | Failure): void {
+    if (isPromiseLike(value))
+      throw new TypeError('callback() takes a value; a callback may return a Deferred or promise')
+    this.#fire(value)
+  }
+
+  /**
+   * Fires with a failure: the first errback gets it, now.
+   *
+   * @param reason - an Error, a Failure, or anything else that went wrong
+   * @throws AlreadyCalledError if it has fired before, TypeError for a Deferred
+   */
+  errback(reason: unknown): void {
+    if (reason instanceof Deferred) throw new TypeError('errback() takes an error; an errback may return a Deferred')
+    this.#fire(asFailure(reason))
+  }
+
+  /**
+   * Adds a callback: it gets the value, and what it returns is the next stage's. It is skipped by a failure. What it
+   * throws, and a Failure that it returns, takes the error rail; for a Deferred or a promise the chain waits.
+   *
+   * @returns this same Deferred, with its new type: fire through the first reference, listen through the last
+   */
+  addCallback<U>(f: (value: T) => U | PromiseLike<U>): Deferred<U>
+  addCallback<U>(f: (value: T) => U): Deferred<Awaited<U>>
+  addCallback(f: (value: T) => unknown): Deferred<unknown> {
+    return this.#add(f as Step, undefined)
+  }
+
+  /**
+   * Adds an errback: it gets the failure, and what it returns, nothing included, is a success for the next stage. To
+   * hand the failure on, return or throw it; to handle some errors only, begin with `failure.trap(…)`.
+   */
+  addErrback<U>(f: (failure: Failure) => U): Deferred<T | Exclude<Awaited<U>, Failure>> {
+    return this.#add(undefined, f as Step)
+  }
+
+  /** Adds both as a fork: one of them runs, and the errback never sees what its sibling throws. */
+  addCallbacks<U, V>(
+    callback: (value: T) => U | PromiseLike<U>,
+    errback: (failure: Failure) => V,
+  ): Deferred<U | Exclude<Awaited<V>, Failure>>
+  addCallbacks<U, V>(
+    callback: (value: T) => U,
+    errback: (failure: Failure) => V,
+  ): Deferred<Awaited<U> | Exclude<Awaited<V>, Failure>>
+  addCallbacks(callback: (value: T) => unknown, errback: (failure: Failure) => unknown): Deferred<unknown> {
+    return this.#add(callback as Step, errback as Step)
+  }
+
+  /** Adds one function for both: it gets the value or the Failure. What it returns goes on, a Failure as a failure. */
+  addBoth<U>(f: (result: T | Failure) => U): Deferred<Exclude<Awaited<U>, Failure>> {
+    return this.#add(f as Step, f as Step)
+  }
+
+  /**
+   * Hands the result over to `other`, which fires with it. This Deferred goes on with undefined. Cancelling `other` does
+   * not reach this one.
+   */
+  chainDeferred(other: Deferred<T>): Deferred<void> {
+    return this.addCallbacks(
+      (value) => other.callback(value),
+      (failure) => other.errback(failure),
+    )
+  }
+
+  /**
+   * Gives up: the Deferred fails with CancelledError, unless its canceller fires it otherwise. If its chain waits for
+   * another Deferred, that one is cancelled. Once it has its result, nothing happens. Without a canceller, whoever was
+   * to fire it may still do so once, without effect.
+   *
+   * @param reason - becomes the CancelledError's `cause`
+   */
+  cancel(reason?: unknown): void {
+    Deferred.#cancel(this, reason, ASKED)
+  }
+
+  /**
+   * Cancels this Deferred unless its result is there within `ms` milliseconds, and turns the CancelledError that comes
+   * of it into TimeoutError. It covers the stages added before it, and what they wait for.
+   *
+   * @param onTimeoutCancel - called in place of that, once time is over, with whatever the cancelling led to
+   */
+  addTimeout(ms: number, clock: TimeoutClock): Deferred<T>
+  addTimeout<U>(
+    ms: number,
+    clock: TimeoutClock,
+    onTimeoutCancel: (result: T | Failure, ms: number) => U,
+  ): Deferred<T | Exclude<Awaited<U>, Failure>>
+  addTimeout(
+    ms: number,
+    clock: TimeoutClock,
+    onTimeoutCancel: (result: T | Failure, ms: number) => unknown = timeoutFor,
+  ): Deferred<unknown> {
+    let timedOut = false
+    const call = clock.callLater(ms, () => {
+      timedOut = true
+      Deferred.#cancel(this, undefined, 0)
+    })
+    return this.addBoth(function timeout(result): unknown {
+      if (call.active()) call.cancel()
+      return timedOut ? onTimeoutCancel(result, ms) : result
+    })
+  }
+
+  /**
+   * Cancels this Deferred, with the signal's reason, if the signal is aborted before the stages added so far have their
+   * result. The signal keeps no listener after that.
+   */
+  addSignal(signal: AbortSignal): Deferred<T> {
+    const abort = (): void => this.cancel(signal.reason)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort)
+    return this.addBoth(function unlisten(result) {
+      signal.removeEventListener('abort', abort)
+      return result
+    })
+  }
+
+  /** Holds the chain before its next stage, until `unpause()` was called as many times as this. */
+  pause(): void {
+    this.#paused++
+  }
+
+  /**
+   * Takes one `pause()` back; the last one lets the chain go on, now.
+   *
+   * @throws Error without a `pause()` before it
+   */
+  unpause(): void {
+    if (this.#paused === 0) throw new Error('unpause() without a pause() before it')
+    this.#paused--
+    if ((this.#flags & (CALLED | RUNNING)) === CALLED) Deferred.#run(this)
+  }
+
+  /**
+   * Looks at the outcome, as `await` does, and passes it on unchanged; the functions are called in a microtask, never
+   * now. Looking counts as handling: the promise has the failure then. Mind that a promise cannot hold a Deferred: an
+   * `async` function that returns one returns its outcome.
+   */
+  // oxlint-disable-next-line unicorn/no-thenable -- it is meant to be awaited
+  then<R = T, S = never>(
+    onFulfilled?: ((value: T) => R | PromiseLike<R>) | null,
+    onRejected?: ((error: unknown) => S | PromiseLike<S>) | null,
+  ): Promise<R | S> {
+    return promiseOf(this).then(onFulfilled, onRejected)
+  }
+
+  /** The outcome as a native Promise. An abort of `signal` cancels this Deferred. */
+  toPromise(signal?: AbortSignal): Promise<T> {
+    return promiseOf(signal === undefined ? this : this.addSignal(signal))
+  }
+
+  /** `yield* deferred`, inside `inlineCallbacks`: its value, or its error thrown. */
+  *[Symbol.iterator](): Generator<never, T, unknown> {
+    return (yield this as never) as T
+  }
+
+  /** For RxJS and its like: one value and complete, or one error, synchronously. */
+  ['@@observable'](): InteropObservable<T> {
+    return observableOf(this)
+  }
+
+  /** What `console.log(deferred)` shows: its state, its value or error, what it waits for. */
+  [inspectCustom](depth: number, options: object, inspect: Inspect): string {
+    return describe(Deferred.#state(this), (value) => inspect(value, options), depth)
+  }
+
+  /** The same in one line, as in `Deferred { pending, 2 callbacks }`. */
+  toString(): string {
+    return describe(Deferred.#state(this))
+  }
+
+  #add(callback: Step | undefined, errback: Step | undefined): Deferred<never> {
+    const add: Seq = trace?.at('d.add', this, { i: this.#added, cb: callback?.name, eb: errback?.name }) ?? 0
+    Deferred.#append(this, new Stage<Deferred<unknown>>(callback, errback, undefined, this.#added++, add))
+    if ((this.#flags & (CALLED | RUNNING)) === CALLED) Deferred.#run(this)
+    return this as unknown as Deferred<never>
+  }
+
+  #fire(result: unknown): void {
+    if ((this.#flags & CALLED) !== 0) {
+      if ((this.#flags & SWALLOW) === 0)
+        throw new AlreadyCalledError(`This Deferred has fired before; ${history(this)}`)
+      this.#flags &= ~SWALLOW
+      return
+    }
+    debugging?.fired(this)
+    this.#flags |= CALLED
+    this.#canceller = undefined
+    this.#result = result
+    if (result instanceof Failure) {
+      this.#flags |= FAILED
+      if ((this.#flags & ASKED) !== 0) excuse(result.value)
+    }
+    const span = trace && traceFire(trace, this, result)
+    Deferred.#run(this)
+    if (span) trace?.end(span)
+  }
+
+  static #append(deferred: Deferred<unknown>, stage: Stage<Deferred<unknown>>): void {
+    if (deferred.#last === undefined) deferred.#first = stage
+    else deferred.#last.next = stage
+    deferred.#last = stage
+  }
+
+  /**
+   * Runs the stages that can run, of `start` and of everybody who waits for it. Deferreds that wait for each other are
+   * a list here, not a recursion, so that nesting costs no stack.
+   */
+  static #run(start: Deferred<unknown>): void {
+    let current = start
+    let unfinished: Deferred<unknown>[] | undefined
+    for (;;) {
+      const outer = Deferred.#runOwn(current)
+      if (outer !== undefined) {
+        if (current.#first !== undefined) (unfinished ??= []).push(current)
+        current = outer
+        continue
+      }
+      const before = unfinished?.pop()
+      if (before === undefined) return
+      current = before
+    }
+  }
+
+  /**
+   * Runs one Deferred's stages until there is none, it has to wait, or somebody who waited gets its result.
+   *
+   * @returns the one who got it
+   */
+  static #runOwn(current: Deferred<unknown>): Deferred<unknown> | undefined {
+    current.#flags |= RUNNING
+    while (current.#paused === 0 && current.#waitingOn === undefined) {
+      const stage = current.#first
+      if (stage === undefined) {
+        if ((current.#flags & (FAILED | NOTED)) === FAILED && note(current, current.#result as Failure)) {
+          current.#flags |= NOTED
+        }
+        break
+      }
+      current.#first = stage.next
+      if (stage.next === undefined) current.#last = undefined
+      if (stage.outer !== undefined) {
+        current.#flags &= ~RUNNING
+        stage.outer.#waitingOn = undefined
+        Deferred.#take(stage.outer, current)
+        if (trace) traceResume(trace, stage.outer, current, stage.outer.#result)
+        return stage.outer
+      }
+      Deferred.#runStage(current, stage)
+    }
+    current.#flags &= ~RUNNING
+    return undefined
+  }
+
+  static #runStage(current: Deferred<unknown>, stage: Stage<Deferred<unknown>>): void {
+    const failed = (current.#flags & FAILED) !== 0
+    const side = failed ? 'errback' : 'callback'
+    const f = stage[side]
+    if (f === undefined) {
+      trace?.at('d.pass', current, { i: stage.index, side })
+      return
+    }
+    const given = current.#result
+    if (failed) Deferred.#handled(current)
+    const fields = trace && {
+      i: stage.index,
+      side,
+      fn: f.name,
+      in: failed ? (given as Failure).value : given,
+      add: stage.add,
+    }
+    const span = fields && trace?.begin('d.run', current, fields, trace.marked(current))
+    let inner: Deferred<unknown> | undefined
+    try {
+      const result = f(given)
+      current.#result = result
+      if (result instanceof Failure) current.#flags |= FAILED
+      else if (isPromiseLike(result)) inner = result instanceof Deferred ? result : Deferred.fromPromise(result)
+    } catch (error) {
+      // The same error thrown again is the same failure: who looked at it before has still seen it.
+      current.#result = failed && (given as Failure).value === error ? given : asFailure(error)
+      current.#flags |= FAILED
+    }
+    if (span) trace?.end(span, inner === undefined ? outcome(current.#result) : { chain: inner })
+    if (inner !== undefined) Deferred.#waitFor(current, inner)
+  }
+
+  /** The present failure is taken by somebody, and the chain is on the callback rail until there is another. */
+  static #handled(deferred: Deferred<unknown>): void {
+    if ((deferred.#flags & NOTED) !== 0) forget(deferred)
+    deferred.#flags &= ~(FAILED | NOTED)
+  }
+
+  static #waitFor(current: Deferred<unknown>, inner: Deferred<unknown>): void {
+    current.#result = undefined
+    if (Deferred.#isCircle(current, inner)) {
+      current.#result = new Failure(new TypeError('A callback returned a Deferred that waits for this very chain'))
+      current.#flags |= FAILED
+    } else if (Deferred.#isFinished(inner)) {
+      Deferred.#take(current, inner)
+    } else {
+      inner.#flags |= AWAITED
+      current.#waitingOn = inner
+      Deferred.#append(inner, new Stage<Deferred<unknown>>(undefined, undefined, current, inner.#added++, 0))
+      trace?.at('d.wait', current, { inner })
+    }
+  }
+
+  static #isFinished(deferred: Deferred<unknown>): boolean {
+    return (
+      (deferred.#flags & (CALLED | RUNNING)) === CALLED &&
+      deferred.#first === undefined &&
+      deferred.#paused === 0 &&
+      deferred.#waitingOn === undefined
+    )
+  }
+
+  /** Would `current` wait for itself? Only one that others wait for can close a circle, so the walk is rare. */
+  static #isCircle(current: Deferred<unknown>, inner: Deferred<unknown>): boolean {
+    if (inner === current) return true
+    if ((current.#flags & AWAITED) === 0) return false
+    let link = inner.#waitingOn
+    while (link !== undefined && link !== current) link = link.#waitingOn
+    return link === current
+  }
+
+  /** Moves the result of `from`, which keeps undefined. */
+  static #take(to: Deferred<unknown>, from: Deferred<unknown>): void {
+    to.#result = from.#result
+    from.#result = undefined
+    if ((from.#flags & FAILED) === 0) return
+    to.#flags |= FAILED
+    Deferred.#handled(from)
+  }
+
+  static #cancel(outermost: Deferred<unknown>, reason: unknown, asked: number): void {
+    let target = outermost
+    while (target.#waitingOn !== undefined) target = target.#waitingOn
+    trace?.at('d.cancel', outermost, { inner: target === outermost ? undefined : target })
+    if ((target.#flags & (CALLED | CANCELLING)) !== 0) return
+    target.#flags |= CANCELLING | asked
+    const canceller = target.#canceller
+    if (canceller === undefined) target.#flags |= SWALLOW
+    try {
+      canceller?.(target as never, reason)
+    } catch (error) {
+      report({ error, what: 'A canceller threw', subject: target })
+    }
+    if (!target.called)
+      target.#fire(new Failure(new CancelledError(undefined, reason === undefined ? {} : { cause: reason })))
+    target.#flags &= ~CANCELLING
+  }
+
+  /** Fires `deferred` with the outcome of `promise`; `Promise.resolve` tames thenables that settle twice. */
+  static #adopt<T>(deferred: Deferred<Awaited<T>>, promise: PromiseLike<T>): Deferred<Awaited<T>> {
+    Promise.resolve(promise).then(
+      (value) => Deferred.#settle(deferred, value),
+      (error: unknown) => Deferred.#settle(deferred, asFailure(error)),
+    )
+    return deferred
+  }
+
+  static #settle(deferred: Deferred<unknown>, result: unknown): void {
+    if (!deferred.called) deferred.#fire(result)
+  }
+
+  static #state(deferred: Deferred<unknown>): State {
+    const inner = deferred.#waitingOn
+    let stages = 0
+    for (let stage = deferred.#first; stage !== undefined; stage = stage.next) stages++
+    return {
+      name: deferred.constructor.name,
+      called: deferred.called,
+      paused: deferred.#paused > 0,
+      result: deferred.#result,
+      stages,
+      waitingOn: inner && (() => Deferred.#state(inner)),
+    }
+  }
+}
+
+// RxJS asks for Symbol.observable where something defined it before, and for '@@observable' otherwise.
+const observable: unknown = Reflect.get(Symbol, 'observable')
+if (typeof observable === 'symbol') {
+  Object.defineProperty(Deferred.prototype, observable, {
+    value: Deferred.prototype['@@observable'],
+    writable: true,
+    configurable: true,
+  })
+}
+
+/** Is it a Deferred, a promise, or anything else with a `then` method? */
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value === 'object' ? value === null : typeof value !== 'function') return false
+  return typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** The Failure that `error` is, or a new one around it. */
+export function asFailure(error: unknown): Failure {
+  return error instanceof Failure ? error : new Failure(error)
+}
+
+/**
+ * For inlineCallbacks: `deferred`, not fired yet, waits for `on` (until it is told undefined), and cancelling it cancels
+ * that.
+ *
+ * @returns false if that would be a circle
+ */
+export function setWaitingOn(deferred: Deferred<unknown>, on: Deferred<unknown> | undefined): boolean {
+  return waitIn(deferred, on)
+}
+
+function timeoutFor(result: unknown, ms: number): unknown {
+  if (!(result instanceof Failure) || cancellationIn(result.value) === undefined) return result
+  throw new TimeoutError(ms, { cause: result.value })
+}

@@ -1,0 +1,25 @@
+/**
+ * What a Deferred tells the trace where one call is not enough: an event, and that this event is what lets it go on.
+ *
+ * No ancestor in Twisted. Called only while a tracer listens, as `trace && traceFire(trace, …)`.
+ */
+
+import type { Seq, Tracer } from '../trace/hook.ts'
+import { Failure } from './failure.ts'
+
+/** The fields that tell of a result: whether it is a success, and the value or the real error. */
+export function outcome(result: unknown): { readonly ok: boolean; readonly v: unknown } {
+  return result instanceof Failure ? { ok: false, v: result.value } : { ok: true, v: result }
+}
+
+/** Opens the span of a Deferred's firing, which is what enables its stages. */
+export function traceFire(tracer: Tracer, on: object, result: unknown): Seq {
+  const seq = tracer.begin('d.fire', on, outcome(result))
+  tracer.mark(on, seq)
+  return seq
+}
+
+/** A Deferred goes on with the result of `inner`, which it waited for. */
+export function traceResume(tracer: Tracer, on: object, inner: object, result: unknown): void {
+  tracer.mark(on, tracer.at('d.resume', on, outcome(result), tracer.marked(inner)))
+}
