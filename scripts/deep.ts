@@ -1,0 +1,73 @@
+/**
+ * The long repeats: `npm run deep`, or `npm run deep -- 20 24` for some versions of Node only. On each version it runs
+ * `npm test`, then the thousand-fold tests (files named test/…/NAME.deep.ts); on the Node at hand it looks for what
+ * tests leave open, too. Ends with a table.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { environment } from './with-node.ts'
+
+interface Row {
+  readonly node: string
+  readonly what: string
+  readonly ok: boolean
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly seconds: number
+}
+
+const versions = process.argv.length > 2 ? process.argv.slice(2) : ['20', '22', '24', '26']
+const folder = join(import.meta.dirname, '..', '.cache', 'deep')
+rmSync(folder, { recursive: true, force: true })
+mkdirSync(folder, { recursive: true })
+
+const rows: Row[] = []
+for (const version of versions) {
+  run(version, 'npm test', [])
+  run(version, 'deep', ['--mode', 'deep'])
+}
+run(process.version.slice(1), 'leaks', ['--detect-async-leaks'], (output) => !/^\s*Leaks\s+\d/m.test(output))
+
+console.log(`\n${'Node'.padEnd(12)}${'suite'.padEnd(12)}${cells('passed', 'failed', 'skipped', 'time')}`)
+for (const { node, what, ok, passed, failed, skipped, seconds } of rows) {
+  const numbers = cells(passed, failed, skipped, `${seconds.toFixed(1)} s`)
+  console.log(`${node.padEnd(12)}${what.padEnd(12)}${numbers}${ok ? '' : '   FAILED'}`)
+}
+process.exitCode = rows.every((row) => row.ok) ? 0 : 1
+
+/** One suite on one version of Node; its output is shown only if something is wrong with it. */
+function run(version: string, what: string, options: string[], fine: (output: string) => boolean = () => true): void {
+  const env = { ...environment(version), NO_COLOR: '1' }
+  const node = spawnSync('node', ['--version'], { encoding: 'utf8', env }).stdout.trim()
+  const file = join(folder, `${node}-${what.replace(' ', '-')}.json`)
+  const reports = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+  const start = performance.now()
+  const { status, stdout, stderr } = spawnSync('npm', ['test', '--', ...options, ...reports], {
+    encoding: 'utf8',
+    env,
+    maxBuffer: 1 << 28,
+  })
+  const seconds = (performance.now() - start) / 1000
+  const ok = status === 0 && fine(stdout)
+  if (!ok) console.log(stdout + stderr)
+  rows.push({ node, what, ok, ...counts(file), seconds })
+  console.log(`${node} ${what} … ${ok ? 'ok' : 'FAILED'} (${seconds.toFixed(1)} s)`)
+}
+
+function counts(file: string): Pick<Row, 'passed' | 'failed' | 'skipped'> {
+  try {
+    const report = JSON.parse(readFileSync(file, 'utf8')) as Record<
+      'numPassedTests' | 'numFailedTests' | 'numPendingTests',
+      number
+    >
+    return { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests }
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0 }
+  }
+}
+
+function cells(...values: (string | number)[]): string {
+  return values.map((value) => String(value).padStart(10)).join('')
+}
