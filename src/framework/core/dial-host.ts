@@ -1,0 +1,55 @@
+/**
+ * From a host name to a connection: look up the addresses, then try one after another, within one budget of time.
+ *
+ * The plain way, for `connectTCP` and the `tcp:` endpoint; racing the addresses is the hostname endpoint's business.
+ */
+import { Deferred } from '../deferred/deferred.ts'
+import { CancelledError, TimeoutError } from '../deferred/errors.ts'
+import type { IPAddress } from './address.ts'
+import { ConnectingCancelledError, DNSLookupError, TCPTimedOutError } from './errors.ts'
+import type { DialOptions, Reactor } from './reactor.ts'
+import type { Connection } from './transport.ts'
+
+/** Milliseconds that an attempt to connect may take unless told otherwise, looking up the name included. */
+export const connectTimeout = 30_000
+
+/**
+ * Connects to the first of the host's addresses that answers.
+ *
+ * @param port 1 to 65,535
+ * @param options `timeout` is for all attempts together
+ * @returns fails with DNSLookupError, or with what the last attempt failed with, or, if cancelled, with
+ *   ConnectingCancelledError
+ */
+export function dialHost(
+  reactor: Reactor,
+  host: string,
+  port: number,
+  options: DialOptions = {},
+): Deferred<Connection> {
+  const { timeout = connectTimeout } = options
+  const deadline = reactor.now() + timeout
+
+  const tryFrom = (addresses: readonly IPAddress[], index: number): Deferred<Connection> => {
+    const address = addresses[index]
+    if (address === undefined) throw new DNSLookupError(host, 'the name has no address')
+    const left = deadline - reactor.now()
+    if (left <= 0) throw new TCPTimedOutError(address.withPort(port), timeout)
+    return reactor.dial(address.withPort(port), { ...options, timeout: left }).addErrback((failure) => {
+      if (index + 1 === addresses.length || failure.value instanceof ConnectingCancelledError) return failure
+      return tryFrom(addresses, index + 1)
+    })
+  }
+
+  return reactor
+    .resolve(host)
+    .addTimeout(timeout, reactor)
+    .addErrback((failure) => {
+      const { value } = failure
+      if (value instanceof TimeoutError)
+        throw new DNSLookupError(host, `no answer within ${timeout} ms`, { cause: value })
+      if (value instanceof CancelledError) throw new ConnectingCancelledError(`${host}:${port}`, { cause: value })
+      return failure
+    })
+    .addCallback((addresses) => tryFrom(addresses, 0))
+}

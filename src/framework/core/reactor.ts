@@ -1,0 +1,163 @@
+/**
+ * The reactor is the outside world as the framework sees it: time, chance, names, and connections in both directions.
+ *
+ * It is passed, not imported: whatever needs the world takes a reactor, so that the same code runs over sockets and over
+ * the simulated network. There is no `run()`; Node's loop, or the simulation, already runs. Ancestors:
+ * `twisted.internet.interfaces.IReactorCore`, `IReactorTime`, `IReactorTCP`.
+ */
+import { Deferred } from '../deferred/deferred.ts'
+import { report } from '../deferred/reporter.ts'
+import { type Address, type IPAddress, IPv4Address, ipAddress } from './address.ts'
+import { attach } from './attach.ts'
+import type { Clock, DelayedCall } from './clock.ts'
+import { Connector } from './connector.ts'
+import { CannotListenError, NoProtocol } from './errors.ts'
+import { type ClientFactory, type Factory, startUsing, stopUsing } from './factory.ts'
+import type { Accept, ListeningPort } from './listening-port.ts'
+import type { ConnectionLimits } from './stream-connection.ts'
+import type { Connection } from './transport.ts'
+import type { Turn } from './turn.ts'
+
+/** How {@link Reactor.dial} connects. */
+export interface DialOptions extends ConnectionLimits {
+  /** Milliseconds until the attempt fails with TCPTimedOutError. 30,000 unless given. */
+  readonly timeout?: number | undefined
+  /** The local address to start from. Any unless given. */
+  readonly bindAddress?: IPAddress | undefined
+}
+
+/** How {@link Reactor.listen} listens. */
+export interface ListenOptions extends ConnectionLimits {
+  /** How many connections may wait in the kernel. 511 unless given. */
+  readonly backlog?: number | undefined
+  /** How many connections may be open at once; further ones are closed at once and counted. */
+  readonly maxConnections?: number | undefined
+}
+
+/** How {@link Reactor.listenTCP} listens. */
+export interface ListenTCPOptions extends ListenOptions {
+  /** The IP address of the network interface: all of IPv4 (`0.0.0.0`) unless given; `::` for IPv6. */
+  readonly interface?: string | undefined
+}
+
+export abstract class Reactor implements Clock {
+  /* ---------------------------------------------------------------- what each reactor does its own way */
+
+  /** Milliseconds since some fixed moment; see {@link Clock.now}. */
+  abstract now(): number
+  /** Milliseconds since 1970, in UTC: the date. It may jump; never measure with it. */
+  abstract wallTime(): number
+  /** A number from 0 up to, not including, 1. From a seed, where the reactor has one. */
+  abstract random(): number
+  abstract callLater(ms: number, f: () => unknown): DelayedCall
+
+  /**
+   * The addresses of a host name, in the order in which to try them, with port 0. An address as text is its own.
+   *
+   * @returns fails with DNSLookupError
+   */
+  abstract resolve(host: string): Deferred<readonly IPAddress[]>
+
+  /**
+   * Makes a connection. Nobody listens to it yet: give it to `attach`, or abort it.
+   *
+   * @returns fires in a later turn, or fails with a ConnectError; cancelling it frees everything and fails it with
+   *   ConnectingCancelledError
+   */
+  abstract dial(address: Address, options?: DialOptions): Deferred<Connection>
+
+  /**
+   * Opens a listener.
+   *
+   * @param accept is called with each connection, which nobody listens to yet
+   * @returns fires in a later turn, or fails with CannotListenError
+   */
+  abstract listen(address: Address, accept: Accept, options?: ListenOptions): Deferred<ListeningPort>
+
+  /** What user code writes in one turn leaves together at its end. For transports. */
+  abstract readonly turn: Turn
+
+  /* ---------------------------------------------------------------- stopping */
+
+  #stopped: { readonly why: string } | undefined
+  #waiting: Deferred<string>[] = []
+
+  /**
+   * The program is to end: fires {@link whenStopped}. The second call does nothing.
+   *
+   * @param why for people and exit codes: `SIGINT`, or whatever you say
+   */
+  stop(why = 'stop'): void {
+    if (this.#stopped !== undefined) return
+    this.#stopped = { why }
+    for (const waiting of this.#waiting.splice(0)) waiting.callback(why)
+  }
+
+  /** Fires when the program is to end, with what {@link stop} was told. A fresh Deferred each time. */
+  whenStopped(): Deferred<string> {
+    const stopped: Deferred<string> = new Deferred<string>(() => {
+      this.#waiting = this.#waiting.filter((waiting) => waiting !== stopped)
+    })
+    if (this.#stopped === undefined) this.#waiting.push(stopped)
+    else stopped.callback(this.#stopped.why)
+    return stopped
+  }
+
+  /* ---------------------------------------------------------------- Twisted's spelling */
+
+  /**
+   * Listens on a TCP port.
+   *
+   * @param port 0 to 65,535; 0 takes any free port, which {@link ListeningPort.host} then tells
+   * @returns a Deferred, because Node cannot listen at once; fails with CannotListenError, and then the factory was
+   *   never started
+   */
+  listenTCP(port: number, factory: Factory, options: ListenTCPOptions = {}): Deferred<ListeningPort> {
+    return listenTo(options.interface ?? '', port).addCallback((address) => this.listenWith(address, factory, options))
+  }
+
+  /** Listens at any address, and gives each connection its protocol. */
+  listenWith(address: Address, factory: Factory, options: ListenOptions = {}): Deferred<ListeningPort> {
+    const accept = (connection: Connection): void => {
+      attach(factory, connection).addErrback(({ value }) => {
+        if (!(value instanceof NoProtocol))
+          report({ error: value, what: `A connection from ${connection.peer} got no protocol`, subject: factory })
+      })
+    }
+    return this.listen(address, accept, options).addCallback((port) => {
+      try {
+        startUsing(factory)
+      } catch (error) {
+        return port.stopListening().addCallback((): ListeningPort => {
+          throw error
+        })
+      }
+      port.atStop(() => stopUsing(factory))
+      return port
+    })
+  }
+
+  /**
+   * Connects to a TCP port, in the way of Twisted's first years: `clientFactory` is told how it goes. New code uses an
+   * endpoint.
+   *
+   * @param port 1 to 65,535
+   */
+  connectTCP(host: string, port: number, clientFactory: ClientFactory, options: DialOptions = {}): Connector {
+    const connector = new Connector(this, host, port, clientFactory, options)
+    connector.connect()
+    return connector
+  }
+}
+
+function listenTo(host: string, port: number): Deferred<IPAddress> {
+  const address = new Deferred<IPAddress>()
+  try {
+    const found = host === '' ? new IPv4Address('TCP', '0.0.0.0', port) : ipAddress(host, port)
+    if (found === undefined) throw new CannotListenError(host, 'an interface is an IP address of this machine')
+    address.callback(found)
+  } catch (error) {
+    address.errback(error instanceof RangeError ? new CannotListenError(host, error.message, { cause: error }) : error)
+  }
+  return address
+}

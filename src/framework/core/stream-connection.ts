@@ -1,0 +1,555 @@
+/**
+ * A connection over any stream of bytes: the life cycle, the queue, backpressure and closing, once for every transport.
+ *
+ * A medium (a socket, a simulated pipe) is a subclass: it moves bytes and says what happened; everything a Protocol can
+ * observe is decided here, so that it is the same everywhere. Ancestors: `twisted.internet.abstract.FileDescriptor` and
+ * `twisted.internet.tcp.Connection`.
+ */
+import { Deferred } from '../deferred/deferred.ts'
+import { report } from '../deferred/reporter.ts'
+import { trace } from '../trace/hook.ts'
+import type { Address } from './address.ts'
+import type { Data } from './bytes.ts'
+import type { DelayedCall } from './clock.ts'
+import {
+  ConnectionAborted,
+  type ConnectionClosed,
+  ConnectionDone,
+  ConnectionLost,
+  LingerTimeout,
+  SendQueueOverflow,
+  withoutStack,
+} from './errors.ts'
+import { adopt, guarded, type HookOwner } from './guard.ts'
+import { pullToPush, type PullProducer, type PushProducer } from './producer.ts'
+import type { Hook, Protocol } from './protocol.ts'
+import type { Reactor } from './reactor.ts'
+import { SendQueue } from './send-queue.ts'
+import type { Connection, LoseOptions } from './transport.ts'
+import type { Flushable } from './turn.ts'
+
+/** Limits of one connection; every one has a default. */
+export interface ConnectionLimits {
+  /** Bytes that may wait to be sent before the connection is aborted. 1 MiB unless given. */
+  readonly maxSendQueue?: number | undefined
+  /** Read on while more than 64 KiB wait to be sent: for protocols in which both sides write at length. */
+  readonly readWhileFull?: boolean | undefined
+  /** Milliseconds without progress after which `loseConnection` stops waiting for the peer. 5,000 unless given. */
+  readonly linger?: number | undefined
+}
+
+/** Above so many queued bytes a producer is paused, or reading stops. */
+export const highWater = 64 * 1024
+/** So many bytes go to the medium at once: enough for one system call, little enough to see a slow peer's progress. */
+const mostInFlight = 256 * 1024
+/** So many bytes are not gathered any longer: they leave in the middle of the turn. */
+const mostGathered = 128 * 1024
+/** After our FIN, so many bytes of the peer's are read and thrown away. */
+const mostDiscarded = 1024 * 1024
+
+export abstract class StreamConnection implements Connection, Flushable, HookOwner {
+  readonly peer: Address
+  readonly host: Address
+  protected readonly reactor: Reactor
+  readonly #limits: ConnectionLimits
+  readonly #ended: ((connection: StreamConnection) => void) | undefined
+  readonly #queue: SendQueue
+  #protocol: Protocol | undefined
+
+  #inFlight = 0
+  #dirty = false
+  #sent = 0
+  #arrived = 0
+
+  #producer: PushProducer | undefined
+  #producerPaused = false
+  #reading = false
+  #paused = false
+  #stalled = false
+
+  /** The output side: open, told to end once all is sent, the FIN on its way, the FIN with the kernel. */
+  #output: 'open' | 'ending' | 'finishing' | 'finished' = 'open'
+  #inputOver = false
+  /** Closing has begun: nothing is delivered any more. */
+  #losing = false
+  /** Both directions are over: the medium was told to close. */
+  #closing = false
+  #aborted = false
+  #lost = false
+  /** Why it ended, once that is settled before the medium has closed. */
+  #reason: ConnectionClosed | undefined
+  /** What broke, where the close itself went the clean way. */
+  #cause: Error | undefined
+  #truncated: Error | undefined
+  #discarded = 0
+  #linger: DelayedCall | undefined
+  #deadline: DelayedCall | undefined
+  #watchers: Deferred<ConnectionClosed>[] | undefined
+
+  /**
+   * @param ended is called last of all, after `connectionLost`
+   */
+  constructor(
+    reactor: Reactor,
+    host: Address,
+    peer: Address,
+    limits: ConnectionLimits = {},
+    ended?: (connection: StreamConnection) => void,
+  ) {
+    this.reactor = reactor
+    this.host = host
+    this.peer = peer
+    this.#limits = limits
+    this.#ended = ended
+    this.#queue = new SendQueue(reactor.turn)
+  }
+
+  /* ---------------------------------------------------------------- what a medium does */
+
+  /** From now on call {@link received} with what arrives. */
+  protected abstract startReading(): void
+  /** Call {@link received} no more, until asked to start again. */
+  protected abstract stopReading(): void
+  /**
+   * Hand the pieces on, in order.
+   *
+   * @returns true if all of them have left already; otherwise call {@link transmitted} when they have
+   */
+  protected abstract transmit(pieces: readonly Uint8Array[]): boolean
+  /** Everything is transmitted: tell the peer that no more will come, then call {@link finished}. */
+  protected abstract finish(): void
+  /** Both directions are over: close, then call {@link closed}, in a later event. */
+  protected abstract close(): void
+  /** Drop everything, tell the peer with a reset, then call {@link closed}, in a later event. */
+  protected abstract reset(): void
+
+  /* ---------------------------------------------------------------- what a medium says */
+
+  /** A chunk arrived: 1 byte or more, and nobody else will use its memory. */
+  protected received(chunk: Uint8Array): void {
+    if (this.#losing || this.#aborted || this.#protocol === undefined) {
+      this.#discard(chunk)
+      return
+    }
+    const turn = this.reactor.turn
+    turn.enter()
+    const span = trace === undefined ? undefined : this.#traceReceived(chunk)
+    try {
+      const returned = this.#protocol.dataReceived(chunk)
+      if (returned !== undefined) adopt(returned, 'dataReceived', this)
+    } catch (error) {
+      this.hookFailed(error, 'dataReceived')
+    } finally {
+      if (span !== undefined) trace?.end(span)
+      turn.leave()
+    }
+  }
+
+  /** What {@link transmit} could not hand on at once has left now. */
+  protected transmitted(): void {
+    if (this.#lost || this.#aborted) return
+    this.#left()
+    this.#restartLinger()
+    const turn = this.reactor.turn
+    turn.enter()
+    this.flush()
+    turn.leave()
+  }
+
+  /** Our FIN is with the kernel. */
+  protected finished(): void {
+    if (this.#lost || this.#aborted) return
+    this.#output = 'finished'
+    trace?.at('conn.half', this, { side: 'write' })
+    if (!this.#losing && this.#protocol?.writeConnectionLost !== undefined) this.#call('writeConnectionLost')
+    this.#restartLinger()
+    this.#advance()
+  }
+
+  /** The peer's FIN: it will send no more. */
+  protected peerFinished(): void {
+    if (this.#lost || this.#aborted || this.#inputOver) return
+    this.#inputOver = true
+    trace?.at('conn.half', this, { side: 'read' })
+    const protocol = this.#protocol
+    if (!this.#losing && protocol !== undefined) {
+      this.#guard('inputEnded', () => {
+        this.#truncated = protocol.inputEnded?.()
+      })
+      if (this.#truncated === undefined && protocol.readConnectionLost !== undefined) this.#call('readConnectionLost')
+      else this.#losing = true
+    }
+    this.#advance()
+  }
+
+  /** The medium broke; {@link closed} follows. */
+  protected failed(error: Error): void {
+    this.#reason ??= new ConnectionLost(`${this.peer}: connection lost: ${error.message}`, { cause: error })
+  }
+
+  /** The medium is closed; nothing will come from it any more. Never called from inside one of our calls to it. */
+  protected closed(): void {
+    if (this.#lost) return
+    this.#lost = true
+    cancel(this.#linger)
+    cancel(this.#deadline)
+    const reason = this.#whyItEnded()
+    this.#drop()
+    this.#stopProducer()
+    const seq = trace?.at('conn.lost', this, { reason: reason.name, clean: reason instanceof ConnectionDone })
+    if (seq !== undefined) trace?.mark(this, seq)
+    this.#guard('connectionLost', () => this.#protocol?.connectionLost(reason))
+    this.#watchers?.forEach((watcher) => watcher.callback(reason))
+    this.#ended?.(this)
+  }
+
+  /* ---------------------------------------------------------------- Connection */
+
+  deliverTo(protocol: Protocol): void {
+    if (this.#reason !== undefined) throw this.#reason
+    if (this.#lost || this.#aborted) throw this.#whyItEnded()
+    if (this.#protocol !== undefined) throw new Error(`${this.peer}: this connection has its protocol already`)
+    this.#protocol = protocol
+    const seq = trace?.at('conn.made', this, { local: String(this.host), remote: String(this.peer), p: this.reactor })
+    if (seq !== undefined) trace?.mark(this, seq)
+    let thrown: { error: unknown } | undefined
+    this.#guard('connectionMade', () => {
+      try {
+        return protocol.makeConnection(this)
+      } catch (error) {
+        thrown = { error }
+      }
+    })
+    if (thrown !== undefined) {
+      this.abortConnection(asError(thrown.error))
+      throw thrown.error
+    }
+    this.#adjustReading()
+  }
+
+  askToStop(): void {
+    if (this.#lost || this.#losing || this.#aborted) return
+    if (this.#protocol?.stopping === undefined) this.loseConnection()
+    else this.#call('stopping')
+  }
+
+  whenLost(): Deferred<ConnectionClosed> {
+    const watcher = new Deferred<ConnectionClosed>()
+    if (this.#lost) watcher.callback(this.#whyItEnded())
+    else (this.#watchers ??= []).push(watcher)
+    return watcher
+  }
+
+  /* ---------------------------------------------------------------- Transport */
+
+  get disconnecting(): boolean {
+    return this.#losing || this.#aborted
+  }
+
+  get disconnected(): boolean {
+    return this.#lost || this.#aborted
+  }
+
+  get queued(): number {
+    return this.#queue.size + this.#inFlight
+  }
+
+  write(data: Data): void {
+    if (data.length === 0 || !this.#mayWrite) return
+    const before = this.queued
+    const length = this.#queue.add(data)
+    trace?.at('bytes.write', this, { off: this.#sent + this.#queue.size - length, n: length, data })
+    if (!this.#dirty) {
+      this.#dirty = true
+      this.reactor.turn.touch(this)
+    }
+    if (this.#queue.size >= mostGathered && this.#inFlight === 0) this.#transmitAll()
+    if (before > 0 && this.queued > this.#maxSendQueue) {
+      this.abortConnection(new SendQueueOverflow(this.peer, this.queued, this.#maxSendQueue))
+    } else if (this.queued > highWater && this.#producer !== undefined && !this.#producerPaused) {
+      this.#producerPaused = true
+      this.#callProducer('pauseProducing')
+    }
+  }
+
+  writeSequence(pieces: Iterable<Data>): void {
+    for (const piece of pieces) this.write(piece)
+  }
+
+  loseConnection({ abortAfter, cause }: LoseOptions = {}): void {
+    if (this.#lost || this.#aborted) return
+    if (abortAfter !== undefined) {
+      cancel(this.#deadline)
+      this.#deadline = this.reactor.callLater(abortAfter, () => this.abortConnection(cause))
+    }
+    this.#cause ??= cause
+    if (this.#losing) return
+    this.#losing = true
+    trace?.at('conn.close', this, { how: 'lose' })
+    this.#advance()
+  }
+
+  abortConnection(cause?: Error): void {
+    if (this.#lost || this.#aborted) return
+    this.#aborted = true
+    this.#reason ??= new ConnectionAborted(`${this.peer}: connection aborted${because(cause)}`, causedBy(cause))
+    trace?.at('conn.close', this, { how: 'abort' })
+    this.#drop()
+    this.reset()
+  }
+
+  loseWriteConnection(): void {
+    if (this.#output !== 'open' || this.#losing || this.#aborted || this.#lost) return
+    this.#output = 'ending'
+    this.#advance()
+  }
+
+  registerProducer(producer: PushProducer, streaming: true): void
+  registerProducer(producer: PullProducer, streaming: false): void
+  registerProducer(producer: PushProducer | PullProducer, streaming: boolean): void {
+    if (this.#producer !== undefined) {
+      throw new Error(`${this.peer}: a producer is registered already (unregisterProducer() it first)`)
+    }
+    if (!this.#mayWrite) {
+      this.#guard('stopProducing', () => producer.stopProducing())
+    } else if (streaming) {
+      this.#producer = producer as PushProducer
+      this.#producerPaused = false
+    } else {
+      this.#producer = pullToPush(producer, (ask) => this.#soon('resumeProducing', ask))
+      this.#producerPaused = false
+      this.#callProducer('resumeProducing')
+    }
+  }
+
+  unregisterProducer(): void {
+    this.#producer = undefined
+    this.#producerPaused = false
+    this.#advance()
+  }
+
+  pauseProducing(): void {
+    this.#paused = true
+    this.#adjustReading()
+  }
+
+  resumeProducing(): void {
+    this.#paused = false
+    this.#adjustReading()
+  }
+
+  stopProducing(): void {
+    this.loseConnection()
+  }
+
+  /* ---------------------------------------------------------------- sending */
+
+  /** Sends what this turn has gathered. Called by the reactor's Turn. */
+  flush(): void {
+    this.#dirty = false
+    if (this.#lost || this.#aborted) return
+    if (this.#inFlight > 0) this.#queue.park()
+    else this.#transmitAll()
+    if (this.queued === 0) this.#drained()
+    else if (this.queued > highWater && this.#producer === undefined && this.#limits.readWhileFull !== true) {
+      this.#stalled = true
+      this.#adjustReading()
+    }
+  }
+
+  #transmitAll(): void {
+    while (this.#queue.size > 0 && this.#inFlight === 0) {
+      const size = this.#queue.size
+      const pieces = this.#queue.take(mostInFlight)
+      this.#inFlight = size - this.#queue.size
+      this.#sent += this.#inFlight
+      if (!this.transmit(pieces)) return
+      this.#left()
+    }
+  }
+
+  /** What was in flight is with the kernel. */
+  #left(): void {
+    trace?.at('bytes.sent', this, { off: this.#sent - this.#inFlight, n: this.#inFlight })
+    this.#inFlight = 0
+    this.#queue.taken()
+  }
+
+  /** Nothing waits any more: whoever was held back goes on. */
+  #drained(): void {
+    if (this.#stalled) {
+      this.#stalled = false
+      this.#adjustReading()
+    }
+    // In a later turn: a producer that fills the queue as fast as the kernel empties it must not keep out the others.
+    if (this.#producerPaused) this.#soon('resumeProducing', () => this.#resumeProducer())
+    this.#advance()
+  }
+
+  #resumeProducer(): Hook {
+    if (!this.#producerPaused || this.queued > 0) return
+    this.#producerPaused = false
+    return this.#producer?.resumeProducing()
+  }
+
+  get #mayWrite(): boolean {
+    if (this.#lost || this.#aborted) return false
+    if (this.#producer !== undefined) return this.#output === 'open' || this.#output === 'ending'
+    return this.#output === 'open' && !this.#losing
+  }
+
+  get #maxSendQueue(): number {
+    return this.#limits.maxSendQueue ?? 1024 * 1024
+  }
+
+  /* ---------------------------------------------------------------- reading */
+
+  #adjustReading(): void {
+    const ended = this.#inputOver || this.#aborted || this.#lost
+    const heldBack = this.#protocol === undefined || this.#paused || this.#stalled
+    // While closing we read on, and throw it away: unread input would turn our close into a reset.
+    const wanted = !ended && (this.#losing || !heldBack)
+    if (wanted === this.#reading) return
+    this.#reading = wanted
+    trace?.at('flow', this, { op: wanted ? 'resume' : 'pause', who: 'reading' })
+    if (wanted) this.startReading()
+    else this.stopReading()
+  }
+
+  #discard(chunk: Uint8Array): void {
+    if (this.#output !== 'finished' || this.#aborted) return
+    this.#discarded += chunk.length
+    if (this.#discarded > mostDiscarded) this.#stopLingering()
+  }
+
+  #traceReceived(chunk: Uint8Array): number | undefined {
+    const off = this.#arrived
+    this.#arrived += chunk.length
+    const arrived = trace?.at('bytes.arrive', this, { off, n: chunk.length })
+    const span = trace?.begin('call', this, { what: 'dataReceived' }, arrived)
+    trace?.at('bytes.recv', this, { off, n: chunk.length, data: chunk }, arrived)
+    return span
+  }
+
+  /* ---------------------------------------------------------------- closing */
+
+  /** Goes on with closing, as far as it can go now. */
+  #advance(): void {
+    if (this.#lost || this.#aborted) return
+    if (this.#losing) this.#adjustReading()
+    else if (this.#output === 'open') return
+    if (this.#producer !== undefined) return
+    if (this.#losing) this.#linger ??= this.reactor.callLater(this.#lingerTime, () => this.#stopLingering())
+    if (this.queued > 0) return
+    if (this.#output === 'open' || this.#output === 'ending') {
+      this.#output = 'finishing'
+      this.finish()
+    } else if (this.#output === 'finished' && this.#inputOver) {
+      this.#closeMedium()
+    }
+  }
+
+  #closeMedium(): void {
+    if (this.#closing) return
+    this.#closing = true
+    cancel(this.#linger)
+    this.close()
+  }
+
+  #restartLinger(): void {
+    if (this.#linger?.active() === true) this.#linger.reset(this.#lingerTime)
+  }
+
+  /** The peer had its time. What is with the kernel by now counts as delivered; what is not, does not. */
+  #stopLingering(): void {
+    if (this.#output === 'finished') {
+      this.#closeMedium()
+      return
+    }
+    const timeout = new LingerTimeout(this.peer, this.#lingerTime, this.queued)
+    this.#reason ??= new ConnectionLost(`${this.peer}: connection lost: ${timeout.message}`, { cause: timeout })
+    this.#aborted = true
+    this.#drop()
+    this.reset()
+  }
+
+  #drop(): void {
+    this.#queue.clear()
+    this.#inFlight = 0
+  }
+
+  get #lingerTime(): number {
+    return this.#limits.linger ?? 5000
+  }
+
+  #whyItEnded(): ConnectionClosed {
+    return (this.#reason ??= this.#reasonOfClose())
+  }
+
+  #reasonOfClose(): ConnectionClosed {
+    const { peer } = this
+    if (this.#cause !== undefined) {
+      return new ConnectionAborted(`${peer}: connection aborted${because(this.#cause)}`, { cause: this.#cause })
+    }
+    if (this.#truncated !== undefined) {
+      return new ConnectionLost(`${peer}: connection lost${because(this.#truncated)}`, { cause: this.#truncated })
+    }
+    if (this.#output === 'finished') return withoutStack(() => new ConnectionDone())
+    return new ConnectionLost(`${peer}: connection lost before everything was sent`)
+  }
+
+  /* ---------------------------------------------------------------- calls into user code */
+
+  #call(what: 'readConnectionLost' | 'writeConnectionLost' | 'stopping'): void {
+    const protocol = this.#protocol
+    if (protocol !== undefined) this.#guard(what, () => protocol[what]?.())
+  }
+
+  #callProducer(what: 'pauseProducing' | 'resumeProducing' | 'stopProducing'): void {
+    const producer = this.#producer
+    trace?.at('flow', this, { op: what, who: 'producer' })
+    if (producer !== undefined) this.#guard(what, () => producer[what]())
+  }
+
+  #stopProducer(): void {
+    if (this.#producer === undefined) return
+    this.#callProducer('stopProducing')
+    this.#producer = undefined
+  }
+
+  #soon(what: string, hook: () => Hook): void {
+    this.reactor.turn.soon(() => {
+      if (!this.#lost && !this.#aborted) this.#guard(what, hook)
+    })
+  }
+
+  #guard(what: string, hook: () => Hook): void {
+    guarded(this.reactor.turn, this, what, hook, this)
+  }
+
+  /** A hook broke its promise to behave: this connection ends with that as the cause; everything else goes on. */
+  hookFailed(error: unknown, what: string): void {
+    const protocol = this.#protocol?.constructor.name ?? 'a connection'
+    const fate = this.#lost ? '' : `, so the connection with ${this.peer} is aborted`
+    report({ error, what: `${what} of ${protocol} failed${fate}`, subject: this.#protocol ?? this })
+    this.abortConnection(asError(error))
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error
+    ? thrown
+    : new Error(`a hook threw ${String(thrown)}, which is not an Error`, { cause: thrown })
+}
+
+function cancel(call: DelayedCall | undefined): void {
+  if (call?.active() === true) call.cancel()
+}
+
+function because(cause: Error | undefined): string {
+  return cause === undefined ? '' : `: ${cause.message}`
+}
+
+function causedBy(cause: Error | undefined): ErrorOptions {
+  return cause === undefined ? {} : { cause }
+}

@@ -1,0 +1,88 @@
+/**
+ * A transport carries the bytes of one connection: what a Protocol writes to, pauses and closes.
+ *
+ * Ancestor: `ITransport` and `ITCPTransport` of `twisted.internet.interfaces`, with the contract that DESIGN decisions
+ * 6 to 10 describe; the same over sockets and over the simulated network.
+ */
+import type { Deferred } from '../deferred/deferred.ts'
+import type { Address } from './address.ts'
+import type { Data } from './bytes.ts'
+import type { ConnectionClosed } from './errors.ts'
+import type { Consumer, PushProducer } from './producer.ts'
+import type { Protocol } from './protocol.ts'
+
+/** How `loseConnection` closes. */
+export interface LoseOptions {
+  /** Milliseconds after which the connection is aborted if it is still not closed. Without it: 5 s without progress. */
+  readonly abortAfter?: number
+  /** What broke. With it the connection ends as ConnectionAborted, and this is the reason's `cause`. */
+  readonly cause?: Error
+}
+
+/** One end of a connection, as its Protocol sees it. It is a producer too: pause it, and nothing is delivered. */
+export interface Transport extends Consumer, PushProducer {
+  /** The other end. */
+  readonly peer: Address
+  /** This end. */
+  readonly host: Address
+  /** Whether closing has begun: `loseConnection` or `abortConnection` was called, or the peer has ended the input. */
+  readonly disconnecting: boolean
+  /** Whether `connectionLost` has been called, or is about to be. */
+  readonly disconnected: boolean
+  /** Bytes written that the operating system has not taken yet. */
+  readonly queued: number
+
+  /**
+   * Sends bytes, or text as UTF-8, after everything written before. What is written in one turn leaves in one system
+   * call. After the close has begun it does nothing.
+   *
+   * @param data do not change it afterwards; pieces above 2 KiB are not copied
+   */
+  write(data: Data): void
+
+  /** Sends the pieces one after the other. */
+  writeSequence(pieces: Iterable<Data>): void
+
+  /**
+   * Closes when everything written has been sent (and the registered producer has finished): flush, FIN, read and
+   * discard until the peer closes too. `connectionLost` follows later, never inside this call.
+   */
+  loseConnection(options?: LoseOptions): void
+
+  /**
+   * Closes at once with a reset; what is queued is dropped. `connectionLost(ConnectionAborted)` follows later, never
+   * inside this call.
+   *
+   * @param cause what broke, if something did
+   */
+  abortConnection(cause?: Error): void
+
+  /** Says that we will write no more, when everything written has been sent; reading goes on. */
+  loseWriteConnection(): void
+
+  /** Delivers nothing until {@link resumeProducing}; the peer is held back once the buffers are full. */
+  pauseProducing(): void
+  resumeProducing(): void
+  /** The same as `loseConnection()`. */
+  stopProducing(): void
+}
+
+/**
+ * A connection that nobody listens to yet: a Transport that can still be given its Protocol. Reactors make them,
+ * policies wrap them, `attach` gives them away; a Protocol sees the Transport only.
+ */
+export interface Connection extends Transport {
+  /**
+   * Makes `protocol` the one that is told what happens, calls its `makeConnection`, and begins to read.
+   *
+   * @throws what `makeConnection` threw, after aborting the connection with it as the cause; or the reason, if the
+   *   connection has ended already
+   */
+  deliverTo(protocol: Protocol): void
+
+  /** Asks the protocol to finish soon: calls its `stopping`, or `loseConnection` where it has none. */
+  askToStop(): void
+
+  /** Fires with the reason, after the protocol's `connectionLost` has returned. A fresh Deferred each time. */
+  whenLost(): Deferred<ConnectionClosed>
+}

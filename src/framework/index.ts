@@ -1,0 +1,65 @@
+/**
+ * `couplet`: everything that knows no platform, grouped by room.
+ */
+
+/* trace: what happened */
+export { setTracer, type Fields, type Kind, type Seq, type Tracer } from './trace/hook.ts'
+
+/* deferred: a value that is not here yet */
+export { AlreadyCalledError, CancelledError, TimeoutError } from './deferred/errors.ts'
+export { Deferred, type Canceller, type TimeoutClock } from './deferred/deferred.ts'
+export { Failure } from './deferred/failure.ts'
+export { setReporter, type Report, type Reporter } from './deferred/reporter.ts'
+export { flushUnhandled, setUnhandledScheduler, type UnhandledScheduler } from './deferred/unhandled.ts'
+
+/* core: the vocabulary */
+export {
+  type Address,
+  DescriptorAddress,
+  type IPAddress,
+  IPv4Address,
+  IPv6Address,
+  ipAddress,
+  ProcessAddress,
+  StandardIOAddress,
+  UNIXAddress,
+} from './core/address.ts'
+export { attach } from './core/attach.ts'
+export { copy, type Data, equal, escaped, join, toBytes, toText } from './core/bytes.ts'
+export { type Clock, DelayedCall } from './core/clock.ts'
+export { Connector } from './core/connector.ts'
+export {
+  AlreadyCalled,
+  AlreadyCancelled,
+  CannotListenError,
+  ConnectBindError,
+  ConnectError,
+  ConnectingCancelledError,
+  ConnectionAborted,
+  ConnectionClosed,
+  ConnectionDone,
+  ConnectionLost,
+  ConnectionRefusedError,
+  DNSLookupError,
+  FrameTooLong,
+  IncompleteFrame,
+  LineTooLong,
+  LingerTimeout,
+  LocalProtocolError,
+  NoProtocol,
+  NoRouteError,
+  ProtocolError,
+  RemoteProtocolError,
+  SendQueueOverflow,
+  TCPTimedOutError,
+  UnsupportedAddress,
+} from './core/errors.ts'
+export { type Admission, ClientFactory, Factory } from './core/factory.ts'
+export { type Accept, ListeningPort, type StopOptions } from './core/listening-port.ts'
+export { type Consumer, type Producer, type PullProducer, pullToPush, type PushProducer } from './core/producer.ts'
+export { type Hook, Protocol } from './core/protocol.ts'
+export { type DialOptions, type ListenOptions, type ListenTCPOptions, Reactor } from './core/reactor.ts'
+export { type ConnectionLimits, StreamConnection } from './core/stream-connection.ts'
+export { TimerQueue } from './core/timer-queue.ts'
+export { type Connection, type LoseOptions, type Transport } from './core/transport.ts'
+export { type Schedule, Turn } from './core/turn.ts'
