@@ -16,7 +16,7 @@ import { promiseOf } from './look.ts'
 import { type InteropObservable, observableOf } from './observable.ts'
 import { report } from './reporter.ts'
 import { Stage, type Step } from './stage.ts'
-import { outcome, traceFire, traceResume } from './traced.ts'
+import { outcome, traceFire, traceResume, traceRun } from './traced.ts'
 import { excuse, forget, note } from './unhandled.ts'
 
 /**
@@ -72,7 +72,7 @@ export class Deferred<T> implements PromiseLike<T> {
 
   static {
     waitIn = (deferred, on) => {
-      if (on !== undefined && Deferred.#isCircle(deferred, on)) return false
+      if (on !== undefined && deferred.#closesCircle(on)) return false
       if (on !== undefined) on.#flags |= AWAITED
       deferred.#waitingOn = on
       return true
@@ -95,13 +95,13 @@ export class Deferred<T> implements PromiseLike<T> {
    * the reason, when the Deferred is cancelled.
    */
   static fromPromise<T>(source: PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>)): Deferred<Awaited<T>> {
-    if (isPromiseLike(source)) return Deferred.#adopt(new Deferred<Awaited<T>>(undefined, byPromise), source)
+    if (isPromiseLike(source)) return new Deferred<Awaited<T>>(undefined, byPromise).#adopt(source)
     const controller = new AbortController()
     const deferred = new Deferred<Awaited<T>>((_, reason) => controller.abort(reason), byPromise)
     try {
-      return Deferred.#adopt(deferred, source(controller.signal))
+      return deferred.#adopt(source(controller.signal))
     } catch (error) {
-      Deferred.#settle(deferred, asFailure(error))
+      deferred.#settle(asFailure(error))
       return deferred
     }
   }
@@ -191,7 +191,7 @@ export class Deferred<T> implements PromiseLike<T> {
    * @param reason - becomes the CancelledError's `cause`
    */
   cancel(reason?: unknown): void {
-    Deferred.#cancel(this, reason, ASKED)
+    this.#cancel(reason, ASKED)
   }
 
   /**
@@ -214,7 +214,7 @@ export class Deferred<T> implements PromiseLike<T> {
     let timedOut = false
     const call = clock.callLater(ms, () => {
       timedOut = true
-      Deferred.#cancel(this, undefined, 0)
+      this.#cancel(undefined, 0)
     })
     return this.addBoth(function timeout(result): unknown {
       if (call.active()) call.cancel()
@@ -249,7 +249,7 @@ export class Deferred<T> implements PromiseLike<T> {
   unpause(): void {
     if (this.#paused === 0) throw new Error('unpause() without a pause() before it')
     this.#paused--
-    if ((this.#flags & (CALLED | RUNNING)) === CALLED) Deferred.#run(this)
+    if ((this.#flags & (CALLED | RUNNING)) === CALLED) this.#run()
   }
 
   /**
@@ -282,19 +282,25 @@ export class Deferred<T> implements PromiseLike<T> {
 
   /** What `console.log(deferred)` shows: its state, its value or error, what it waits for. */
   [inspectCustom](depth: number, options: object, inspect: Inspect): string {
-    return describe(Deferred.#state(this), (value) => inspect(value, options), depth)
+    return describe(this.#state(), (value) => inspect(value, options), depth)
   }
 
   /** The same in one line, as in `Deferred { pending, 2 callbacks }`. */
   toString(): string {
-    return describe(Deferred.#state(this))
+    return describe(this.#state())
   }
 
   #add(callback: Step | undefined, errback: Step | undefined): Deferred<never> {
     const add: Seq = trace?.at('d.add', this, { i: this.#added, cb: callback?.name, eb: errback?.name }) ?? 0
-    Deferred.#append(this, new Stage<Deferred<unknown>>(callback, errback, undefined, this.#added++, add))
-    if ((this.#flags & (CALLED | RUNNING)) === CALLED) Deferred.#run(this)
+    this.#append(new Stage<Deferred<unknown>>(callback, errback, undefined, this.#added++, add))
+    if ((this.#flags & (CALLED | RUNNING)) === CALLED) this.#run()
     return this as unknown as Deferred<never>
+  }
+
+  #append(stage: Stage<Deferred<unknown>>): void {
+    if (this.#last === undefined) this.#first = stage
+    else this.#last.next = stage
+    this.#last = stage
   }
 
   #fire(result: unknown): void {
@@ -308,194 +314,183 @@ export class Deferred<T> implements PromiseLike<T> {
     this.#flags |= CALLED
     this.#canceller = undefined
     this.#result = result
-    if (result instanceof Failure) {
+    if (isObject(result) && result instanceof Failure) {
       this.#flags |= FAILED
       if ((this.#flags & ASKED) !== 0) excuse(result.value)
     }
     const span = trace && traceFire(trace, this, result)
-    Deferred.#run(this)
+    this.#run()
     if (span) trace?.end(span)
   }
 
-  static #append(deferred: Deferred<unknown>, stage: Stage<Deferred<unknown>>): void {
-    if (deferred.#last === undefined) deferred.#first = stage
-    else deferred.#last.next = stage
-    deferred.#last = stage
-  }
-
   /**
-   * Runs the stages that can run, of `start` and of everybody who waits for it. Deferreds that wait for each other are
-   * a list here, not a recursion, so that nesting costs no stack.
+   * Runs the stages that can run, of this Deferred and of everybody who waits for it. Deferreds that wait for each
+   * other are a list here, not a recursion, so that nesting costs no stack.
    */
-  static #run(start: Deferred<unknown>): void {
-    let current = start
-    let unfinished: Deferred<unknown>[] | undefined
-    for (;;) {
-      const outer = Deferred.#runOwn(current)
-      if (outer !== undefined) {
-        if (current.#first !== undefined) (unfinished ??= []).push(current)
-        current = outer
-        continue
-      }
-      const before = unfinished?.pop()
-      if (before === undefined) return
-      current = before
+  #run(): void {
+    let current = this.#runOwn()
+    if (current === undefined) return
+    const unfinished: Deferred<unknown>[] = [this]
+    while (current !== undefined) {
+      const outer: Deferred<unknown> | undefined = current.#runOwn()
+      // Who handed its result over may have stages left; they come after those of the one who got it.
+      if (outer !== undefined && current.#first !== undefined) unfinished.push(current)
+      current = outer ?? unfinished.pop()
     }
   }
 
   /**
-   * Runs one Deferred's stages until there is none, it has to wait, or somebody who waited gets its result.
+   * Runs its own stages until there is none, it has to wait, or somebody who waited gets its result.
    *
    * @returns the one who got it
    */
-  static #runOwn(current: Deferred<unknown>): Deferred<unknown> | undefined {
-    current.#flags |= RUNNING
-    while (current.#paused === 0 && current.#waitingOn === undefined) {
-      const stage = current.#first
+  #runOwn(): Deferred<unknown> | undefined {
+    this.#flags |= RUNNING
+    while (this.#paused === 0 && this.#waitingOn === undefined) {
+      const stage = this.#first
       if (stage === undefined) {
-        if ((current.#flags & (FAILED | NOTED)) === FAILED && note(current, current.#result as Failure)) {
-          current.#flags |= NOTED
-        }
+        if ((this.#flags & (FAILED | NOTED)) === FAILED && note(this, this.#result as Failure)) this.#flags |= NOTED
         break
       }
-      current.#first = stage.next
-      if (stage.next === undefined) current.#last = undefined
-      if (stage.outer !== undefined) {
-        current.#flags &= ~RUNNING
-        stage.outer.#waitingOn = undefined
-        Deferred.#take(stage.outer, current)
-        if (trace) traceResume(trace, stage.outer, current, stage.outer.#result)
-        return stage.outer
+      this.#first = stage.next
+      if (stage.next === undefined) this.#last = undefined
+      const { outer } = stage
+      if (outer !== undefined) {
+        this.#flags &= ~RUNNING
+        outer.#waitingOn = undefined
+        outer.#take(this)
+        if (trace) traceResume(trace, outer, this, outer.#result)
+        return outer
       }
-      Deferred.#runStage(current, stage)
+      this.#runStage(stage)
     }
-    current.#flags &= ~RUNNING
+    this.#flags &= ~RUNNING
     return undefined
   }
 
-  static #runStage(current: Deferred<unknown>, stage: Stage<Deferred<unknown>>): void {
-    const failed = (current.#flags & FAILED) !== 0
-    const side = failed ? 'errback' : 'callback'
-    const f = stage[side]
+  #runStage(stage: Stage<Deferred<unknown>>): void {
+    const failed = (this.#flags & FAILED) !== 0
+    const f = failed ? stage.errback : stage.callback
     if (f === undefined) {
-      trace?.at('d.pass', current, { i: stage.index, side })
+      trace?.at('d.pass', this, { i: stage.index, side: failed ? 'errback' : 'callback' })
       return
     }
-    const given = current.#result
-    if (failed) Deferred.#handled(current)
-    const fields = trace && {
-      i: stage.index,
-      side,
-      fn: f.name,
-      in: failed ? (given as Failure).value : given,
-      add: stage.add,
-    }
-    const span = fields && trace?.begin('d.run', current, fields, trace.marked(current))
+    const given = this.#result
+    if (failed) this.#handled()
+    const span = trace && traceRun(trace, this, stage, given)
     let inner: Deferred<unknown> | undefined
     try {
       const result = f(given)
-      current.#result = result
-      if (result instanceof Failure) current.#flags |= FAILED
-      else if (isPromiseLike(result)) inner = result instanceof Deferred ? result : Deferred.fromPromise(result)
+      this.#result = result
+      // Most results are no objects at all, and asking that first is what makes them cheap.
+      if (isObject(result)) {
+        if (result instanceof Failure) this.#flags |= FAILED
+        else if (isPromiseLike(result)) inner = result instanceof Deferred ? result : Deferred.fromPromise(result)
+      }
     } catch (error) {
       // The same error thrown again is the same failure: who looked at it before has still seen it.
-      current.#result = failed && (given as Failure).value === error ? given : asFailure(error)
-      current.#flags |= FAILED
+      this.#result = failed && (given as Failure).value === error ? given : asFailure(error)
+      this.#flags |= FAILED
     }
-    if (span) trace?.end(span, inner === undefined ? outcome(current.#result) : { chain: inner })
-    if (inner !== undefined) Deferred.#waitFor(current, inner)
+    if (span) trace?.end(span, inner === undefined ? outcome(this.#result) : { chain: inner })
+    if (inner !== undefined) this.#waitFor(inner)
   }
 
   /** The present failure is taken by somebody, and the chain is on the callback rail until there is another. */
-  static #handled(deferred: Deferred<unknown>): void {
-    if ((deferred.#flags & NOTED) !== 0) forget(deferred)
-    deferred.#flags &= ~(FAILED | NOTED)
+  #handled(): void {
+    if ((this.#flags & NOTED) !== 0) forget(this)
+    this.#flags &= ~(FAILED | NOTED)
   }
 
-  static #waitFor(current: Deferred<unknown>, inner: Deferred<unknown>): void {
-    current.#result = undefined
-    if (Deferred.#isCircle(current, inner)) {
-      current.#result = new Failure(new TypeError('A callback returned a Deferred that waits for this very chain'))
-      current.#flags |= FAILED
-    } else if (Deferred.#isFinished(inner)) {
-      Deferred.#take(current, inner)
+  #waitFor(inner: Deferred<unknown>): void {
+    this.#result = undefined
+    if (this.#closesCircle(inner)) {
+      this.#result = new Failure(new TypeError('A callback returned a Deferred that waits for this very chain'))
+      this.#flags |= FAILED
+    } else if (inner.#isFinished()) {
+      this.#take(inner)
     } else {
       inner.#flags |= AWAITED
-      current.#waitingOn = inner
-      Deferred.#append(inner, new Stage<Deferred<unknown>>(undefined, undefined, current, inner.#added++, 0))
-      trace?.at('d.wait', current, { inner })
+      this.#waitingOn = inner
+      inner.#append(new Stage<Deferred<unknown>>(undefined, undefined, this, inner.#added++, 0))
+      trace?.at('d.wait', this, { inner })
     }
   }
 
-  static #isFinished(deferred: Deferred<unknown>): boolean {
-    return (
-      (deferred.#flags & (CALLED | RUNNING)) === CALLED &&
-      deferred.#first === undefined &&
-      deferred.#paused === 0 &&
-      deferred.#waitingOn === undefined
-    )
+  #isFinished(): boolean {
+    const called = (this.#flags & (CALLED | RUNNING)) === CALLED
+    return called && this.#first === undefined && this.#paused === 0 && this.#waitingOn === undefined
   }
 
-  /** Would `current` wait for itself? Only one that others wait for can close a circle, so the walk is rare. */
-  static #isCircle(current: Deferred<unknown>, inner: Deferred<unknown>): boolean {
-    if (inner === current) return true
-    if ((current.#flags & AWAITED) === 0) return false
+  /** Would it wait for itself? Only one that others wait for can close a circle, so the walk is rare. */
+  #closesCircle(inner: Deferred<unknown>): boolean {
+    if (inner === this) return true
+    if ((this.#flags & AWAITED) === 0) return false
     let link = inner.#waitingOn
-    while (link !== undefined && link !== current) link = link.#waitingOn
-    return link === current
+    while (link !== undefined && link !== this) link = link.#waitingOn
+    return link === this
   }
 
-  /** Moves the result of `from`, which keeps undefined. */
-  static #take(to: Deferred<unknown>, from: Deferred<unknown>): void {
-    to.#result = from.#result
+  /** Moves the result of `from`, which keeps undefined, to this one. */
+  #take(from: Deferred<unknown>): void {
+    this.#result = from.#result
     from.#result = undefined
     if ((from.#flags & FAILED) === 0) return
-    to.#flags |= FAILED
-    Deferred.#handled(from)
+    this.#flags |= FAILED
+    from.#handled()
   }
 
-  static #cancel(outermost: Deferred<unknown>, reason: unknown, asked: number): void {
-    let target = outermost
-    while (target.#waitingOn !== undefined) target = target.#waitingOn
-    trace?.at('d.cancel', outermost, { inner: target === outermost ? undefined : target })
-    if ((target.#flags & (CALLED | CANCELLING)) !== 0) return
-    target.#flags |= CANCELLING | asked
-    const canceller = target.#canceller
-    if (canceller === undefined) target.#flags |= SWALLOW
+  #cancel(reason: unknown, asked: number): void {
+    const target = this.#innermost()
+    trace?.at('d.cancel', this, { inner: target === this ? undefined : target })
+    if ((target.#flags & (CALLED | CANCELLING)) === 0) target.#giveUp(reason, asked)
+  }
+
+  #innermost(): Deferred<unknown> {
+    let link = this.#waitingOn
+    if (link === undefined) return this
+    while (link.#waitingOn !== undefined) link = link.#waitingOn
+    return link
+  }
+
+  #giveUp(reason: unknown, asked: number): void {
+    this.#flags |= CANCELLING | asked
+    const canceller = this.#canceller
+    if (canceller === undefined) this.#flags |= SWALLOW
     try {
-      canceller?.(target as never, reason)
+      canceller?.(this as never, reason)
     } catch (error) {
-      report({ error, what: 'A canceller threw', subject: target })
+      report({ error, what: 'A canceller threw', subject: this })
     }
-    if (!target.called)
-      target.#fire(new Failure(new CancelledError(undefined, reason === undefined ? {} : { cause: reason })))
-    target.#flags &= ~CANCELLING
+    if (!this.called)
+      this.#fire(new Failure(new CancelledError(undefined, reason === undefined ? {} : { cause: reason })))
+    this.#flags &= ~CANCELLING
   }
 
-  /** Fires `deferred` with the outcome of `promise`; `Promise.resolve` tames thenables that settle twice. */
-  static #adopt<T>(deferred: Deferred<Awaited<T>>, promise: PromiseLike<T>): Deferred<Awaited<T>> {
+  /** Fires it with the outcome of `promise`; `Promise.resolve` tames thenables that settle twice. */
+  #adopt(promise: PromiseLike<unknown>): this {
     Promise.resolve(promise).then(
-      (value) => Deferred.#settle(deferred, value),
-      (error: unknown) => Deferred.#settle(deferred, asFailure(error)),
+      (value) => this.#settle(value),
+      (error: unknown) => this.#settle(asFailure(error)),
     )
-    return deferred
+    return this
   }
 
-  static #settle(deferred: Deferred<unknown>, result: unknown): void {
-    if (!deferred.called) deferred.#fire(result)
+  #settle(result: unknown): void {
+    if (!this.called) this.#fire(result)
   }
 
-  static #state(deferred: Deferred<unknown>): State {
-    const inner = deferred.#waitingOn
+  #state(): State {
+    const inner = this.#waitingOn
     let stages = 0
-    for (let stage = deferred.#first; stage !== undefined; stage = stage.next) stages++
+    for (let stage = this.#first; stage !== undefined; stage = stage.next) stages++
     return {
-      name: deferred.constructor.name,
-      called: deferred.called,
-      paused: deferred.#paused > 0,
-      result: deferred.#result,
+      name: this.constructor.name,
+      called: this.called,
+      paused: this.#paused > 0,
+      result: this.#result,
       stages,
-      waitingOn: inner && (() => Deferred.#state(inner)),
+      waitingOn: inner && (() => inner.#state()),
     }
   }
 }
@@ -512,8 +507,11 @@ if (typeof observable === 'symbol') {
 
 /** Is it a Deferred, a promise, or anything else with a `then` method? */
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  if (typeof value === 'object' ? value === null : typeof value !== 'function') return false
-  return typeof (value as { then?: unknown }).then === 'function'
+  return isObject(value) && 'then' in value && typeof value.then === 'function'
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' ? value !== null : typeof value === 'function'
 }
 
 /** The Failure that `error` is, or a new one around it. */

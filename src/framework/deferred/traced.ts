@@ -6,6 +6,7 @@
 
 import type { Seq, Tracer } from '../trace/hook.ts'
 import { Failure } from './failure.ts'
+import type { Stage } from './stage.ts'
 
 /** The fields that tell of a result: whether it is a success, and the value or the real error. */
 export function outcome(result: unknown): { readonly ok: boolean; readonly v: unknown } {
@@ -22,4 +23,12 @@ export function traceFire(tracer: Tracer, on: object, result: unknown): Seq {
 /** A Deferred goes on with the result of `inner`, which it waited for. */
 export function traceResume(tracer: Tracer, on: object, inner: object, result: unknown): void {
   tracer.mark(on, tracer.at('d.resume', on, outcome(result), tracer.marked(inner)))
+}
+
+/** Opens the span of one stage's run; which side it is follows from what it is given. */
+export function traceRun(tracer: Tracer, on: object, stage: Stage<unknown>, given: unknown): Seq {
+  const { index: i, add } = stage
+  const { ok, v } = outcome(given)
+  const fn = (ok ? stage.callback : stage.errback)?.name
+  return tracer.begin('d.run', on, { i, side: ok ? 'callback' : 'errback', fn, in: v, add }, tracer.marked(on))
 }
