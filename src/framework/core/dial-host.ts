@@ -3,7 +3,7 @@
  *
  * The plain way, for `connectTCP` and the `tcp:` endpoint; racing the addresses is the hostname endpoint's business.
  */
-import { Deferred } from '../deferred/deferred.ts'
+import type { Deferred } from '../deferred/deferred.ts'
 import { CancelledError, TimeoutError } from '../deferred/errors.ts'
 import type { IPAddress } from './address.ts'
 import { ConnectingCancelledError, DNSLookupError, TCPTimedOutError } from './errors.ts'
