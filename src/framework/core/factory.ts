@@ -12,7 +12,6 @@ import type { Connection } from './transport.ts'
 /** What becomes of a connection at the door: itself, wrapped or not; `null` to refuse it; or the answer later. */
 export type Admission = Connection | null | Deferred<Connection | null>
 
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- whoever has a Factory<Echo> gets an Echo
 export abstract class Factory<P extends Protocol = Protocol> {
   /**
    * A factory whose protocols need nothing but their constructor: `Factory.forProtocol(() => new Echo())`.
