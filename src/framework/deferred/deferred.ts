@@ -18,6 +18,7 @@ import { report } from './reporter.ts'
 import { Stage, type Step } from './stage.ts'
 import { outcome, traceFire, traceResume, traceRun } from './traced.ts'
 import { excuse, forget, note } from './unhandled.ts'
+import { addWhere } from './where.ts'
 
 /**
  * Gives up whatever the Deferred waits for. Called at most once, synchronously inside `cancel()`, and never after the
@@ -56,6 +57,7 @@ const AWAITED = 128
 
 const byPromise: About = { how: 'promise' }
 
+let settleIn: (deferred: Deferred<unknown>, result: unknown) => void
 let waitIn: (deferred: Deferred<unknown>, on: Deferred<unknown> | undefined) => boolean
 
 /** A value that is not here yet. */
@@ -75,8 +77,10 @@ export class Deferred<T> implements PromiseLike<T> {
       if (on !== undefined && deferred.#closesCircle(on)) return false
       if (on !== undefined) on.#flags |= AWAITED
       deferred.#waitingOn = on
+      if (on === undefined && (deferred.#flags & (CALLED | RUNNING)) === CALLED) deferred.#run()
       return true
     }
+    settleIn = (deferred, result) => deferred.#settle(result)
   }
 
   /**
@@ -272,7 +276,12 @@ export class Deferred<T> implements PromiseLike<T> {
 
   /** `yield* deferred`, inside `inlineCallbacks`: its value, or its error thrown. */
   *[Symbol.iterator](): Generator<never, T, unknown> {
-    return (yield this as never) as T
+    try {
+      return (yield this as never) as T
+    } catch (error) {
+      addWhere(error)
+      throw error
+    }
   }
 
   /** For RxJS and its like: one value and complete, or one error, synchronously. */
@@ -303,7 +312,7 @@ export class Deferred<T> implements PromiseLike<T> {
     this.#last = stage
   }
 
-  #fire(result: unknown): void {
+  #fire(result: unknown, inner?: Deferred<unknown>): void {
     if ((this.#flags & CALLED) !== 0) {
       if ((this.#flags & SWALLOW) === 0)
         throw new AlreadyCalledError(`This Deferred has fired before; ${history(this)}`)
@@ -319,6 +328,7 @@ export class Deferred<T> implements PromiseLike<T> {
       if ((this.#flags & ASKED) !== 0) excuse(result.value)
     }
     const span = trace && traceFire(trace, this, result)
+    if (inner !== undefined) this.#waitFor(inner)
     this.#run()
     if (span) trace?.end(span)
   }
@@ -385,7 +395,7 @@ export class Deferred<T> implements PromiseLike<T> {
       // Most results are no objects at all, and asking that first is what makes them cheap.
       if (isObject(result)) {
         if (result instanceof Failure) this.#flags |= FAILED
-        else if (isPromiseLike(result)) inner = result instanceof Deferred ? result : Deferred.fromPromise(result)
+        else if (isPromiseLike(result)) inner = deferredOf(result)
       }
     } catch (error) {
       // The same error thrown again is the same failure: who looked at it before has still seen it.
@@ -476,8 +486,11 @@ export class Deferred<T> implements PromiseLike<T> {
     return this
   }
 
+  /** Fires it, unless somebody was faster, with a result of any kind. */
   #settle(result: unknown): void {
-    if (!this.called) this.#fire(result)
+    if (this.called) return
+    if (isPromiseLike(result)) this.#fire(undefined, deferredOf(result))
+    else this.#fire(result)
   }
 
   #state(): State {
@@ -520,13 +533,25 @@ export function asFailure(error: unknown): Failure {
 }
 
 /**
- * For inlineCallbacks: `deferred`, not fired yet, waits for `on` (until it is told undefined), and cancelling it cancels
- * that.
+ * For this room: fires `deferred`, unless it has fired, with a result of any kind: a value, a Failure, or a Deferred or
+ * a promise, which it then waits for.
+ */
+export function settle(deferred: Deferred<unknown>, result: unknown): void {
+  settleIn(deferred, result)
+}
+
+/**
+ * For inlineCallbacks: `deferred`, which has not fired, waits for `on` (until it is told undefined), and cancelling it
+ * cancels that.
  *
  * @returns false if that would be a circle
  */
 export function setWaitingOn(deferred: Deferred<unknown>, on: Deferred<unknown> | undefined): boolean {
   return waitIn(deferred, on)
+}
+
+function deferredOf(promise: PromiseLike<unknown>): Deferred<unknown> {
+  return promise instanceof Deferred ? promise : Deferred.fromPromise(promise)
 }
 
 function timeoutFor(result: unknown, ms: number): unknown {

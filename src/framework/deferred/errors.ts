@@ -67,7 +67,7 @@ export class FirstError extends Error {
   }
 }
 
-/** Every member of a race failed. Its `cause` is the first member's error. */
+/** Every member failed where one was to succeed. Its `cause` is the first member's error. */
 export class FailureGroup extends Error {
   static {
     this.prototype.name = 'FailureGroup'
@@ -80,10 +80,34 @@ export class FailureGroup extends Error {
     const [first] = failures
     const message =
       first === undefined
-        ? 'A race without members has no winner'
+        ? 'Without members there is none that can succeed'
         : `All ${failures.length} members failed, the first of them with: ${first.getErrorMessage()}`
     super(message, first === undefined ? undefined : { cause: first.value })
     this.failures = failures
+  }
+}
+
+/** Thrown by `put`: the queue holds as many values as it may. */
+export class QueueOverflow extends Error {
+  static {
+    this.prototype.name = 'QueueOverflow'
+  }
+  readonly code = 'ERR_QUEUE_OVERFLOW'
+
+  constructor(size: number) {
+    super(`The queue is full: it holds ${size} values, its size`)
+  }
+}
+
+/** Thrown by `get`: as many wait for a value of the queue as may. */
+export class QueueUnderflow extends Error {
+  static {
+    this.prototype.name = 'QueueUnderflow'
+  }
+  readonly code = 'ERR_QUEUE_UNDERFLOW'
+
+  constructor(backlog: number) {
+    super(`The queue is empty, and ${backlog} are waiting for its values already, its backlog`)
   }
 }
 
