@@ -1,0 +1,4 @@
+/**
+ * `couplet/testing`: what the test of a protocol needs, and no test runner.
+ */
+export { ManualClock } from './manual-clock.ts'
