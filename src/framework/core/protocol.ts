@@ -46,6 +46,12 @@ export abstract class Protocol {
   /* What a protocol may do besides: a connection looks whether the method is there. */
 
   /**
+   * Delivery goes on after a pause: called inside `transport.resumeProducing()`, before anything else is delivered. A
+   * receiver hands on now what it had kept back while {@link Transport.paused} was true.
+   */
+  inputResumed?(): Hook
+
+  /**
    * The peer will send no more. Asked once, before anything else is done about it.
    *
    * @returns an error if what arrived is not complete (a receiver says IncompleteFrame); it becomes the cause of a

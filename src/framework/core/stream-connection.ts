@@ -70,6 +70,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /** The output side: open, told to end once all is sent, the FIN on its way, the FIN with the kernel. */
   #output: 'open' | 'ending' | 'finishing' | 'finished' = 'open'
   #inputOver = false
+  /** The peer's FIN is here, and the protocol cannot hear of it yet. */
+  #finWaits = false
   /** Closing has begun: nothing is delivered any more. */
   #losing = false
   /** Both directions are over: the medium was told to close. */
@@ -169,6 +171,9 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /** The peer's FIN: it will send no more. */
   protected peerFinished(): void {
     if (this.#lost || this.#aborted || this.#inputOver) return
+    // The end must not overtake what a paused protocol has yet to hear; nor can it be told to nobody.
+    this.#finWaits = !this.#losing && (this.#paused || this.#protocol === undefined)
+    if (this.#finWaits) return
     this.#inputOver = true
     trace?.at('conn.half', this, { side: 'read' })
     const protocol = this.#protocol
@@ -225,6 +230,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       throw thrown.error
     }
     this.#adjustReading()
+    this.#tellOfFIN()
   }
 
   askToStop(): void {
@@ -243,7 +249,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /* ---------------------------------------------------------------- Transport */
 
   get disconnecting(): boolean {
-    return this.#losing || this.#aborted
+    return this.#losing || this.#aborted || this.#lost
+  }
+
+  get paused(): boolean {
+    return this.#paused
   }
 
   get disconnected(): boolean {
@@ -286,7 +296,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.#losing) return
     this.#losing = true
     trace?.at('conn.close', this, { how: 'lose' })
-    this.#advance()
+    if (this.#finWaits) this.peerFinished()
+    else this.#advance()
   }
 
   abortConnection(cause?: Error): void {
@@ -334,8 +345,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   resumeProducing(): void {
+    if (!this.#paused) return
     this.#paused = false
     this.#adjustReading()
+    if (!this.disconnecting && this.#protocol?.inputResumed !== undefined) this.#call('inputResumed')
+    this.#tellOfFIN()
   }
 
   stopProducing(): void {
@@ -405,7 +419,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /* ---------------------------------------------------------------- reading */
 
   #adjustReading(): void {
-    const ended = this.#inputOver || this.#aborted || this.#lost
+    const ended = this.#inputOver || this.#finWaits || this.#aborted || this.#lost
     const heldBack = this.#protocol === undefined || this.#paused || this.#stalled
     // While closing we read on, and throw it away: unread input would turn our close into a reset.
     const wanted = !ended && (this.#losing || !heldBack)
@@ -414,6 +428,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     trace?.at('flow', this, { op: wanted ? 'resume' : 'pause', who: 'reading' })
     if (wanted) this.startReading()
     else this.stopReading()
+  }
+
+  /** In a later turn, as a FIN comes; by then the protocol may have paused again. */
+  #tellOfFIN(): void {
+    if (this.#finWaits) this.reactor.turn.soon(() => this.peerFinished())
   }
 
   #discard(chunk: Uint8Array): void {
@@ -500,7 +519,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /* ---------------------------------------------------------------- calls into user code */
 
-  #call(what: 'readConnectionLost' | 'writeConnectionLost' | 'stopping'): void {
+  #call(what: 'inputResumed' | 'readConnectionLost' | 'writeConnectionLost' | 'stopping'): void {
     const protocol = this.#protocol
     if (protocol !== undefined) this.#guard(what, () => protocol[what]?.())
   }

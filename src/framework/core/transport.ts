@@ -29,6 +29,8 @@ export interface Transport extends Consumer, PushProducer {
   readonly disconnecting: boolean
   /** Whether `connectionLost` has been called, or is about to be. */
   readonly disconnected: boolean
+  /** Whether {@link pauseProducing} holds back what arrives. Whoever delivers several things from a chunk asks each time. */
+  readonly paused: boolean
   /** Bytes written that the operating system has not taken yet. */
   readonly queued: number
 
@@ -60,8 +62,12 @@ export interface Transport extends Consumer, PushProducer {
   /** Says that we will write no more, when everything written has been sent; reading goes on. */
   loseWriteConnection(): void
 
-  /** Delivers nothing until {@link resumeProducing}; the peer is held back once the buffers are full. */
+  /**
+   * Delivers nothing until {@link resumeProducing}, the peer's end included; the peer is held back once the buffers are
+   * full.
+   */
   pauseProducing(): void
+  /** Reads on, and asks the protocol for what it kept back itself ({@link Protocol.inputResumed}). */
   resumeProducing(): void
   /** The same as `loseConnection()`. */
   stopProducing(): void
