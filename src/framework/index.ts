@@ -63,3 +63,26 @@ export { type ConnectionLimits, StreamConnection } from './core/stream-connectio
 export { TimerQueue } from './core/timer-queue.ts'
 export { type Connection, type LoseOptions, type Transport } from './core/transport.ts'
 export { type Schedule, Turn } from './core/turn.ts'
+
+/* tasks: calls that come again, later, or in turn */
+export { backoff, type Backoff, type BackoffOptions } from './tasks/backoff.ts'
+export { CooperativeTask } from './tasks/cooperative-task.ts'
+export { Cooperator, type CooperatorOptions, type Work } from './tasks/cooperator.ts'
+export { deferLater } from './tasks/defer-later.ts'
+export { NotPaused, SchedulerStopped, TaskDone, TaskFailed, TaskFinished, TaskStopped } from './tasks/errors.ts'
+export { LoopingCall } from './tasks/looping-call.ts'
+
+/* endpoints: where to connect, where to listen */
+export { connectProtocol } from './endpoints/connect-protocol.ts'
+export { InvalidEndpoint, quoteStringArgument } from './endpoints/description.ts'
+export { type ArgumentNames, EndpointArguments } from './endpoints/endpoint-arguments.ts'
+export { type ClientEndpoint, type ConnectOptions, type ServerEndpoint } from './endpoints/endpoint.ts'
+export {
+  clientFromString,
+  type EndpointForm,
+  type EndpointParser,
+  type EndpointParsers,
+  serverFromString,
+  standardParsers,
+} from './endpoints/from-string.ts'
+export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'

@@ -1,0 +1,94 @@
+/**
+ * The arguments of one endpoint text, by name, each read as what it should be: a port, a duration, an address.
+ *
+ * Whatever is wrong is an InvalidEndpoint that names the argument, points at it, and says what is allowed. Ancestor: the
+ * keyword arguments of Twisted's `_parse…` functions, where a wrong one is a TypeError from somewhere inside.
+ */
+import { type IPAddress, ipAddress } from '../core/address.ts'
+import { type Description, InvalidEndpoint, type RawArgument } from './description.ts'
+
+/** Which arguments a type of endpoint takes. */
+export interface ArgumentNames {
+  /** How it is written, for people: `tcp:HOST:PORT[:timeout=SECONDS]`. */
+  readonly usage: string
+  /** The arguments that may be given without their names, in this order. */
+  readonly positional: readonly string[]
+  /** The arguments that need their names. */
+  readonly named?: readonly string[]
+}
+
+export class EndpointArguments {
+  readonly #description: Description
+  readonly #usage: string
+  readonly #given = new Map<string, RawArgument>()
+
+  /**
+   * Gives each argument its name: one without takes the first positional name that is still free.
+   *
+   * @throws InvalidEndpoint for one too many, one of an unknown name, and one given twice
+   */
+  constructor(description: Description, { usage, positional, named = [] }: ArgumentNames) {
+    this.#description = description
+    this.#usage = `it is written ${usage}`
+    const names = [...positional, ...named]
+    for (const argument of description.rest) {
+      const name = argument.name ?? positional.find((free) => !this.#given.has(free))
+      if (name === undefined) {
+        throw this.#wrong(argument.position, `one argument too many (a colon that belongs to one is written \\:)`)
+      }
+      if (!names.includes(name)) {
+        throw this.#wrong(argument.position, `no argument is called ${JSON.stringify(name)}`)
+      }
+      if (this.#given.has(name)) throw this.#wrong(argument.position, `the argument ${name} is given twice`)
+      this.#given.set(name, argument)
+    }
+  }
+
+  /** Whether the argument is given, and not empty. */
+  has(name: string): boolean {
+    return (this.#given.get(name)?.value ?? '') !== ''
+  }
+
+  /** The argument as it is. @throws InvalidEndpoint if it is missing or empty; so do all the others here */
+  text(name: string): string {
+    const argument = this.#given.get(name)
+    if (argument === undefined) throw this.#wrong(this.#description.text.length, `the argument ${name} is missing`)
+    if (argument.value === '') throw this.#wrong(argument.valuePosition, `the argument ${name} is empty`)
+    return argument.value
+  }
+
+  /** A whole number, written with digits alone. */
+  wholeNumber(name: string, least: number, most: number): number {
+    const text = this.text(name)
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN
+    if (number >= least && number <= most) return number
+    throw this.#bad(name, `a whole number from ${least} to ${most}`)
+  }
+
+  /**
+   * Milliseconds, written as on a command line: `250ms`, `1s`, or a plain number, of seconds. More than 0, a year at most.
+   */
+  milliseconds(name: string): number {
+    const [, digits, unit] = /^(\d{1,15}(?:\.\d{1,15})?|\.\d{1,15})(ms|s)?$/.exec(this.text(name)) ?? []
+    const ms = Number(digits) * (unit === 'ms' ? 1 : 1000)
+    if (ms > 0 && ms <= 365 * 24 * 3_600_000) return ms
+    throw this.#bad(name, 'a time like 250ms, 1.5s or 30, which is in seconds')
+  }
+
+  /** An IP address, with port 0. */
+  ipAddress(name: string): IPAddress {
+    const address = ipAddress(this.text(name))
+    if (address === undefined) throw this.#bad(name, 'an IP address (the colons of an IPv6 address are written \\:)')
+    return address
+  }
+
+  /** The error for an argument whose value is not `what` it should be. */
+  #bad(name: string, what: string): InvalidEndpoint {
+    const { value, valuePosition } = this.#given.get(name) as RawArgument
+    return this.#wrong(valuePosition, `the argument ${name} is ${what}, not ${JSON.stringify(value)}`)
+  }
+
+  #wrong(position: number, why: string): InvalidEndpoint {
+    return new InvalidEndpoint(this.#description.text, position, why, this.#usage)
+  }
+}

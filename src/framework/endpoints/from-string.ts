@@ -1,0 +1,96 @@
+/**
+ * Endpoints from the texts that users write: on a command line, in a configuration.
+ *
+ * Ancestor: `clientFromString` and `serverFromString` of `twisted.internet.endpoints`. Which types there are is a plain
+ * Map that is passed in; nothing registers itself.
+ */
+import type { Reactor } from '../core/reactor.ts'
+import { InvalidEndpoint, parseDescription } from './description.ts'
+import { type ArgumentNames, EndpointArguments } from './endpoint-arguments.ts'
+import type { ClientEndpoint, ServerEndpoint } from './endpoint.ts'
+import { TCPClientEndpoint, TCPServerEndpoint } from './tcp.ts'
+
+/** How to read one type of endpoint on one side. */
+export interface EndpointForm<E> extends ArgumentNames {
+  /** Makes the endpoint. What it asks its arguments for and does not get is thrown as InvalidEndpoint. */
+  make(reactor: Reactor, args: EndpointArguments): E
+}
+
+/** One type of endpoint; a side that it does not have is left out. */
+export interface EndpointParser {
+  readonly client?: EndpointForm<ClientEndpoint>
+  readonly server?: EndpointForm<ServerEndpoint>
+}
+
+/** Types of endpoints by their names, in lower case. */
+export type EndpointParsers = ReadonlyMap<string, EndpointParser>
+
+const tcp: EndpointParser = {
+  client: {
+    usage: 'tcp:HOST:PORT[:timeout=TIME][:bindAddress=IP], as in tcp:localhost:10000',
+    positional: ['host', 'port'],
+    named: ['timeout', 'bindAddress'],
+    make: (reactor, args) =>
+      new TCPClientEndpoint(reactor, args.text('host'), args.wholeNumber('port', 1, 65_535), {
+        timeout: args.has('timeout') ? args.milliseconds('timeout') : undefined,
+        bindAddress: args.has('bindAddress') ? args.ipAddress('bindAddress') : undefined,
+      }),
+  },
+  server: {
+    usage: 'tcp:PORT[:interface=IP][:backlog=NUMBER], as in tcp:10000:interface=127.0.0.1',
+    positional: ['port', 'interface', 'backlog'],
+    make: (reactor, args) =>
+      new TCPServerEndpoint(reactor, args.wholeNumber('port', 0, 65_535), {
+        interface: args.has('interface') ? args.ipAddress('interface').host : undefined,
+        backlog: args.has('backlog') ? args.wholeNumber('backlog', 1, 65_535) : undefined,
+      }),
+  },
+}
+
+/** The types that come with the framework. `new Map([...standardParsers, ['mine', …]])` has one more. */
+export const standardParsers: EndpointParsers = new Map([['tcp', tcp]])
+
+/**
+ * Where to connect to, from a text: `tcp:localhost:10000`, `tcp:example.com:80:timeout=5`.
+ *
+ * @throws InvalidEndpoint if the text is wrong; it says where, and what is allowed
+ */
+export function clientFromString(
+  reactor: Reactor,
+  text: string,
+  parsers: EndpointParsers = standardParsers,
+): ClientEndpoint {
+  return make(reactor, text, parsers, 'client', ({ client }) => client)
+}
+
+/**
+ * Where to listen, from a text: `tcp:10000`, `tcp:0:interface=127.0.0.1`.
+ *
+ * @throws InvalidEndpoint if the text is wrong; it says where, and what is allowed
+ */
+export function serverFromString(
+  reactor: Reactor,
+  text: string,
+  parsers: EndpointParsers = standardParsers,
+): ServerEndpoint {
+  return make(reactor, text, parsers, 'server', ({ server }) => server)
+}
+
+function make<E>(
+  reactor: Reactor,
+  text: string,
+  parsers: EndpointParsers,
+  side: 'client' | 'server',
+  formOf: (parser: EndpointParser) => EndpointForm<E> | undefined,
+): E {
+  const description = parseDescription(text)
+  const { type } = description
+  const parser = parsers.get(type.value.toLowerCase())
+  const form = parser && formOf(parser)
+  if (form === undefined) {
+    const known = [...parsers].filter(([, each]) => formOf(each) !== undefined).map(([name]) => name)
+    const why = `no ${side} endpoint has the type ${JSON.stringify(type.value)}`
+    throw new InvalidEndpoint(text, type.position, why, `there are: ${known.join(', ')}`)
+  }
+  return form.make(reactor, new EndpointArguments(description, form))
+}
