@@ -7,7 +7,7 @@
  */
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
-import { trace } from '../trace/hook.ts'
+import { type Seq, trace } from '../trace/hook.ts'
 import type { Address } from './address.ts'
 import type { Data } from './bytes.ts'
 import type { DelayedCall } from './clock.ts'
@@ -59,7 +59,9 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   #inFlight = 0
   #dirty = false
   #sent = 0
+  /** Offsets in the incoming stream, kept for the trace alone. */
   #arrived = 0
+  #received = 0
 
   #producer: PushProducer | undefined
   #producerPaused = false
@@ -113,7 +115,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /** Call {@link received} no more, until asked to start again. */
   protected abstract stopReading(): void
   /**
-   * Hand the pieces on, in order.
+   * Hand the pieces on, in order. A medium that can tell calls {@link progressed} on the way.
    *
    * @returns true if all of them have left already; otherwise call {@link transmitted} when they have
    */
@@ -127,15 +129,31 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /* ---------------------------------------------------------------- what a medium says */
 
-  /** A chunk arrived: 1 byte or more, and nobody else will use its memory. */
-  protected received(chunk: Uint8Array): void {
+  /**
+   * So many bytes have reached this end's receive buffer, and will be {@link received}. For media that can tell.
+   *
+   * @param by the event that sent them
+   */
+  protected arrived(length: number, by?: Seq): Seq | undefined {
+    if (trace === undefined) return undefined
+    const off = this.#arrived
+    this.#arrived += length
+    return trace.at('bytes.arrive', this, { off, n: length }, by)
+  }
+
+  /**
+   * A chunk for the protocol: 1 byte or more, and nobody else will use its memory.
+   *
+   * @param arrived what {@link arrived} returned, if it was called
+   */
+  protected received(chunk: Uint8Array, arrived = this.arrived(chunk.length)): void {
     if (this.#losing || this.#aborted || this.#protocol === undefined) {
       this.#discard(chunk)
       return
     }
     const turn = this.reactor.turn
     turn.enter()
-    const span = trace === undefined ? undefined : this.#traceReceived(chunk)
+    const span = trace === undefined ? undefined : this.#traceReceived(chunk, arrived)
     try {
       const returned = this.#protocol.dataReceived(chunk)
       if (returned !== undefined) adopt(returned, 'dataReceived', this)
@@ -147,10 +165,17 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     }
   }
 
+  /** So many bytes of what {@link transmit} was given have left; more may follow. For media that can tell. */
+  protected progressed(length: number): Seq | undefined {
+    if (this.#lost || this.#aborted) return undefined
+    this.#restartLinger()
+    return this.#left(length)
+  }
+
   /** What {@link transmit} could not hand on at once has left now. */
   protected transmitted(): void {
     if (this.#lost || this.#aborted) return
-    this.#left()
+    this.#allLeft()
     this.#restartLinger()
     const turn = this.reactor.turn
     turn.enter()
@@ -378,14 +403,19 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       this.#inFlight = size - this.#queue.size
       this.#sent += this.#inFlight
       if (!this.transmit(pieces)) return
-      this.#left()
+      this.#allLeft()
     }
   }
 
-  /** What was in flight is with the kernel. */
-  #left(): void {
-    trace?.at('bytes.sent', this, { off: this.#sent - this.#inFlight, n: this.#inFlight })
-    this.#inFlight = 0
+  /** Some of what was in flight is with the kernel. */
+  #left(length: number): Seq | undefined {
+    const seq = trace?.at('bytes.sent', this, { off: this.#sent - this.#inFlight, n: length })
+    this.#inFlight -= length
+    return seq
+  }
+
+  #allLeft(): void {
+    if (this.#inFlight > 0) this.#left(this.#inFlight)
     this.#queue.taken()
   }
 
@@ -441,12 +471,10 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.#discarded > mostDiscarded) this.#stopLingering()
   }
 
-  #traceReceived(chunk: Uint8Array): number | undefined {
-    const off = this.#arrived
-    this.#arrived += chunk.length
-    const arrived = trace?.at('bytes.arrive', this, { off, n: chunk.length })
+  #traceReceived(chunk: Uint8Array, arrived: Seq | undefined): Seq | undefined {
     const span = trace?.begin('call', this, { what: 'dataReceived' }, arrived)
-    trace?.at('bytes.recv', this, { off, n: chunk.length, data: chunk }, arrived)
+    trace?.at('bytes.recv', this, { off: this.#received, n: chunk.length, data: chunk }, arrived)
+    this.#received += chunk.length
     return span
   }
 
