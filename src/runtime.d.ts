@@ -38,3 +38,16 @@ interface ErrorConstructor {
 
 /** For the report of unhandled failures alone (src/framework/deferred/unhandled.ts); lint forbids it elsewhere. */
 declare function setTimeout(callback: () => void, ms: number): unknown
+
+/** For the simulated world alone (src/framework/sim/hop.ts), which lets promises go on between its events. */
+declare class MessageChannel {
+  readonly port1: MessagePort
+  readonly port2: MessagePort
+}
+
+interface MessagePort {
+  addEventListener(type: 'message', listener: () => void): void
+  start(): void
+  postMessage(message: unknown): void
+  close(): void
+}
