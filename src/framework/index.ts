@@ -4,11 +4,14 @@
 
 /* trace: what happened */
 export { setTracer, type Fields, type Kind, type Seq, type Tracer } from './trace/hook.ts'
+export { Recorder, type RecorderOptions, type TraceEvent } from './trace/recorder.ts'
 
 /* deferred: a value that is not here yet */
 export { AlreadyCalledError, CancelledError, TimeoutError } from './deferred/errors.ts'
 export { Deferred, type Canceller, type TimeoutClock } from './deferred/deferred.ts'
 export { Failure } from './deferred/failure.ts'
+export { deferredList, type DeferredListOptions, gatherResults, race, type Settled, type Winner } from './deferred/gathering.ts'
+export { inlineCallbacks, type InlineGenerator } from './deferred/inline-callbacks.ts'
 export { setReporter, type Report, type Reporter } from './deferred/reporter.ts'
 export { flushUnhandled, setUnhandledScheduler, type UnhandledScheduler } from './deferred/unhandled.ts'
 
