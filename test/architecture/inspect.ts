@@ -40,12 +40,13 @@ export function inspect(sources: readonly Source[], plan: Plan): string[] {
   ]
 }
 
-/** The room a file lives in: its folder, or the room that this folder is a part of. */
+/** The room a file lives in: its folder, or the nearest room that this folder is a part of. */
 function roomOf(path: string, plan: Plan): string {
   const folder = dirname(path).replace(/^src\//, '')
   if (folder in plan.doors) return folder
   // A folder beside the entrance hall is not a part of it but a room that the plan forgot.
-  return Object.keys(plan.doors).find((room) => room !== 'framework' && folder.startsWith(`${room}/`)) ?? folder
+  const around = Object.keys(plan.doors).filter((room) => room !== 'framework' && folder.startsWith(`${room}/`))
+  return around.sort((one, other) => other.length - one.length)[0] ?? folder
 }
 
 function shape({ path, text }: Source, plan: Plan): string[] {

@@ -1,0 +1,114 @@
+/**
+ * What the three command lines have in common: options, `--help`, `--version`, one line for whatever goes wrong, and a
+ * number to end with.
+ *
+ * No ancestor; Twisted's is `twisted.python.usage`.
+ */
+import { readFileSync } from 'node:fs'
+import { inspect, parseArgs } from 'node:util'
+import { Deferred, inlineCallbacks, type InlineGenerator } from 'couplet'
+import { parseDuration } from '../../duration.ts'
+import { printable } from '../../printable.ts'
+import { exitCode, exitCodeFor, type ExitCode } from './exit-codes.ts'
+import { type World, written } from './world.ts'
+
+/** What was written on the command line: each option by its name, and the rest. */
+export interface CommandLine {
+  readonly options: Readonly<Record<string, string | boolean | undefined>>
+  readonly positionals: readonly string[]
+}
+
+/** A program without its process. */
+export interface Command {
+  readonly name: string
+  /** What `--help` prints. */
+  readonly help: string
+  /** The options besides `--help`, `--version` and `--debug`. */
+  readonly options: Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>
+  /** Does the work; fires with the number to end with, or fails with what went wrong. */
+  run(line: CommandLine, world: World): Deferred<ExitCode>
+}
+
+/** Something is wrong with how the program was called; the message is for a person. */
+export class UsageError extends Error {
+  static {
+    this.prototype.name = 'UsageError'
+  }
+  readonly exitCode = exitCode.usage
+}
+
+/** Runs a command. Never fails: fires with the number to end with, when everything is said. */
+export function main(command: Command, argv: readonly string[], world: World): Deferred<ExitCode> {
+  return inlineCallbacks(function* main(): InlineGenerator<ExitCode> {
+    let debug = false
+    try {
+      const line = parse(command, argv)
+      debug = line.options['debug'] === true
+      if (line.options['help'] === true) yield* written(world.stdout, command.help)
+      else if (line.options['version'] === true) yield* written(world.stdout, `${version()}\n`)
+      else return yield* command.run(line, world)
+      return exitCode.ok
+    } catch (error) {
+      const code = exitCodeFor(error)
+      // Whoever closed our stdout has what it wanted, and knows.
+      if (code !== exitCode.stdoutClosed) world.stderr.write(complaint(command.name, error, debug))
+      return code
+    }
+  })()
+}
+
+/** What to say about an error: one line, or everything there is. */
+export function complaint(name: string, error: unknown, debug = false): string {
+  const said = error instanceof Error ? error.message : String(error)
+  const hint = error instanceof UsageError ? ` (${name} --help explains)` : ''
+  const line = `${name}: ${printable(said.replace(/\s*\n\s*/g, ' '))}${hint}\n`
+  return debug ? `${line}${inspect(error)}\n` : line
+}
+
+/** @throws UsageError unless it is a whole number from `least` to `most` */
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN
+  if (number >= least && number <= most) return number
+  throw new UsageError(`${option} takes a whole number from ${least} to ${most}, not "${text}"`)
+}
+
+/** @throws UsageError unless it is a time */
+export function duration(option: string, text: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  throw new UsageError(`${option} takes a time, as in 1s, 250ms or 0.5 (seconds), not "${text}"`)
+}
+
+function parse({ options }: Command, argv: readonly string[]): CommandLine {
+  const flag = { type: 'boolean' } as const
+  const known = { ...options, help: { ...flag, short: 'h' }, version: flag, debug: flag }
+  try {
+    const { values, positionals } = parseArgs({ args: joined(argv, options), options: known, allowPositionals: true })
+    return { options: values as CommandLine['options'], positionals }
+  } catch (error) {
+    // parseArgs explains at length; its first sentence says what is wrong.
+    const [sentence = ''] = String((error as Error).message).split(/\.\s|\n/)
+    throw new UsageError(
+      sentence.replace(/^./, (first) => first.toLowerCase()),
+      { cause: error },
+    )
+  }
+}
+
+/** `--delay -1` as `--delay=-1`: a negative number is a wrong value, not an option, and that is what we want to say. */
+function joined(argv: readonly string[], options: Command['options']): string[] {
+  const args: string[] = []
+  for (const arg of argv) {
+    const before = args.at(-1) ?? ''
+    const wantsValue = before.startsWith('--') && options[before.slice(2)]?.type === 'string'
+    if (wantsValue && /^-[\d.]/.test(arg) && !args.includes('--')) args[args.length - 1] = `${before}=${arg}`
+    else args.push(arg)
+  }
+  return args
+}
+
+/** The package's version; its file is four floors up from here, in the sources and in what is built from them. */
+function version(): string {
+  const text = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

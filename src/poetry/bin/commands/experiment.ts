@@ -1,0 +1,118 @@
+/**
+ * `npm start`: the experiment, shown while it runs, and then why it came out as it did.
+ *
+ * Ancestor: krondo's part 1, figures 1 to 4, here as measured.
+ */
+import { inlineCallbacks, type InlineGenerator, toBytes, toText } from 'couplet'
+import { builtInPoems } from '../../built-in-poems.ts'
+import type { Mode } from '../../download.ts'
+import { chosen, measured } from '../../duration.ts'
+import { type Experiment, experiment, type Run } from '../../experiment.ts'
+import { printableLines } from '../../printable.ts'
+import { drawBar } from '../../timeline.ts'
+import { type Command, type CommandLine, duration, UsageError } from './command.ts'
+import { exitCode, type ExitCode, exitCodeForSignal } from './exit-codes.ts'
+import { type Color, type World, written } from './world.ts'
+
+const help = `\
+Usage: npm start [-- --delay TIME]
+
+Three slow poets of four lines each are asked for their poems, one after another and then all at
+once. It prints the lines as they arrive, the two times, and a timeline that shows why.
+
+Options:
+  --delay TIME    the silence before each line: 1s, 250ms, 0.5 (1s)
+  --debug         if something goes wrong, say where
+  --help, --version
+
+Examples:
+  npm start
+  npm start -- --delay 100ms
+`
+
+/** The command. */
+export const experimentCommand: Command = {
+  name: 'experiment',
+  help,
+  options: { delay: { type: 'string' } },
+  run: inlineCallbacks(show),
+}
+
+const intentions: Readonly<Record<Mode, string>> = {
+  sequential: 'Sequential: one after another, as a blocking client has to',
+  concurrent: 'Concurrent: all at once, as an asynchronous client can',
+}
+
+const colors: readonly [Color, Color, Color] = ['cyan', 'magenta', 'yellow']
+
+/** Columns of a bar that fits into 80 with what stands around it. */
+const widest = 60
+
+function* show({ options, positionals }: CommandLine, world: World): InlineGenerator<ExitCode> {
+  const { reactor, paint, stdout } = world
+  if (positionals.length > 0) throw new UsageError(`it takes no arguments, not "${positionals[0]}"`)
+  const delay = duration('--delay', String(options['delay'] ?? '1s'))
+  const say = (line = ''): void => void stdout.write(`${line}\n`)
+
+  say(`Three poets have four lines each to say, and are silent for ${chosen(delay)} before every line.`)
+  const running = experiment({
+    poets: reactor,
+    reader: reactor,
+    poems: builtInPoems.map(({ text }) => toBytes(text)),
+    delay,
+    began: (mode) => say(`\n${paint('bold', intentions[mode])}\n`),
+    received: (index, piece, ms) => {
+      const [time, poem] = [measured(ms).padStart(9), paint(colorOf(index), `poem ${index + 1}`)]
+      for (const line of printableLines(toText(piece)).trimEnd().split('\n')) say(`${time}  ${poem}  ${line}`)
+    },
+  })
+  let signal: string | undefined
+  const stopped = reactor.whenStopped().addCallback((why) => {
+    signal = why
+    running.cancel()
+  })
+  let result: Experiment
+  try {
+    result = yield* running
+  } catch (error) {
+    if (signal === undefined) throw error
+    return exitCodeForSignal(signal)
+  } finally {
+    stopped.cancel()
+  }
+  yield* written(stdout, picture(result, world))
+  return exitCode.ok
+}
+
+/** Both runs on one scale, so that the difference can be seen, and then in figures. */
+function picture({ sequential, concurrent }: Experiment, { paint, stdout }: World): string {
+  const width = Math.max(20, Math.min(widest, (stdout.columns ?? 80) - 20))
+  const span = Math.max(sequential.ms, concurrent.ms, 1)
+  const rows = (run: Run): string[] => [
+    `  ${run.mode}`,
+    ...run.bars.map((bar, index) => {
+      const drawn = bar === undefined ? '' : drawBar(bar, span, width)
+      const time = index === run.bars.length - 1 ? `${' '.repeat(width - drawn.length)} ${measured(run.ms)}` : ''
+      return `   ${paint(colorOf(index), `poem ${index + 1}  ${drawn}`)}${paint('bold', time)}`
+    }),
+  ]
+  const times = `  sequential ${measured(sequential.ms)}   concurrent ${measured(concurrent.ms)}`
+  const ratio = `${(sequential.ms / Math.max(concurrent.ms, 1)).toFixed(1)}x`
+  return [
+    '',
+    `${paint('bold', 'Why')} ─ is waiting for a poet, ● is a line that arrived, and both pictures have one scale`,
+    '',
+    ...rows(sequential),
+    '',
+    ...rows(concurrent),
+    '',
+    `${times}   ratio ${paint('bold', ratio)}`,
+    '',
+    'No poet spoke any faster. The reader used the time in which each of them was silent.',
+    '',
+  ].join('\n')
+}
+
+function colorOf(index: number): Color {
+  return colors[index % colors.length] ?? 'cyan'
+}

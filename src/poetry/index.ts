@@ -1,0 +1,18 @@
+/**
+ * `couplet/poetry`: the running example, as a library: slow poets, those who get their poems, and the experiment.
+ */
+
+/* poems */
+export { builtInPoems } from './built-in-poems.ts'
+export type { Poem } from './poem.ts'
+
+/* the server */
+export { PoetryFactory, PoetryProtocol, type SlowPoetryOptions } from './poetry-protocol.ts'
+
+/* the client */
+export { getPoetry, getPoetryBytes, type GetPoetryOptions, PoemCutOff, PoetryClientProtocol } from './poetry-client.ts'
+export { concurrent, type Job, type Mode, modes, sequential } from './download.ts'
+
+/* the experiment */
+export { type Experiment, experiment, type ExperimentOptions, type Run } from './experiment.ts'
+export { type Bar, barsOf, drawBar } from './timeline.ts'
