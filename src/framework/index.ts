@@ -10,7 +10,14 @@ export { Recorder, type RecorderOptions, type TraceEvent } from './trace/recorde
 export { AlreadyCalledError, CancelledError, TimeoutError } from './deferred/errors.ts'
 export { Deferred, type Canceller, type TimeoutClock } from './deferred/deferred.ts'
 export { Failure } from './deferred/failure.ts'
-export { deferredList, type DeferredListOptions, gatherResults, race, type Settled, type Winner } from './deferred/gathering.ts'
+export {
+  deferredList,
+  type DeferredListOptions,
+  gatherResults,
+  race,
+  type Settled,
+  type Winner,
+} from './deferred/gathering.ts'
 export { inlineCallbacks, type InlineGenerator } from './deferred/inline-callbacks.ts'
 export { setReporter, type Report, type Reporter } from './deferred/reporter.ts'
 export { flushUnhandled, setUnhandledScheduler, type UnhandledScheduler } from './deferred/unhandled.ts'
