@@ -149,8 +149,10 @@ const dottedQuad = new RegExp(`^${octet}(?:\\.${octet}){3}$`)
  */
 export function ipAddress(text: string, port = 0, type: 'TCP' | 'UDP' = 'TCP'): IPAddress | undefined {
   if (dottedQuad.test(text)) return new IPv4Address(type, text, port)
-  if (isIPv6(text)) return new IPv6Address(type, text.toLowerCase(), port)
-  return undefined
+  if (!isIPv6(text)) return undefined
+  // The zone is the name of an interface, where case matters.
+  const [address = '', ...zone] = text.split('%')
+  return new IPv6Address(type, [address.toLowerCase(), ...zone].join('%'), port)
 }
 
 function isIPv6(text: string): boolean {

@@ -5,7 +5,7 @@
  * lines in `twisted.internet.tcp.Port.doRead` and `twisted.internet.base.BaseConnector`.
  */
 import { Deferred } from '../deferred/deferred.ts'
-import { NoProtocol } from './errors.ts'
+import { type ConnectionClosed, NoProtocol } from './errors.ts'
 import type { Factory } from './factory.ts'
 import type { Protocol } from './protocol.ts'
 import type { Connection } from './transport.ts'
@@ -14,15 +14,18 @@ import type { Connection } from './transport.ts'
  * Gives `connection` the protocol that `factory` builds for it.
  *
  * @returns a Deferred of the protocol, after its `connectionMade` has returned. Fails with NoProtocol if the factory
- *   refuses, or with what one of the factory's or the protocol's hooks threw; the connection is closed then. Cancelling
- *   it before that closes the connection too.
+ *   refuses, with what one of the factory's or the protocol's hooks threw, or with a ConnectionClosed if the connection
+ *   ended while its admission was waited for; the connection is closed then. Cancelling it before that closes the
+ *   connection too.
  */
 export function attach<P extends Protocol>(factory: Factory<P>, connection: Connection): Deferred<P> {
   const arrived = new Deferred<Connection>()
   arrived.callback(connection)
   return arrived
     .addCallback((offered) => (factory.admit === undefined ? offered : factory.admit(offered)))
-    .addCallback((admitted): P => {
+    .addCallback((admitted): P | Deferred<P> => {
+      // A protocol that is built is told of its connection's beginning and end; for one that is over there is neither.
+      if (admitted?.disconnected === true) return admitted.whenLost().addCallback(throwIt)
       // A builder in plain JavaScript that forgot its `return` must not look like a protocol.
       const protocol = admitted === null ? null : (factory.buildProtocol(admitted.peer) ?? null)
       if (admitted === null || protocol === null) throw new NoProtocol(connection.peer)
@@ -33,4 +36,8 @@ export function attach<P extends Protocol>(factory: Factory<P>, connection: Conn
       connection.abortConnection(failure.value instanceof Error ? failure.value : undefined)
       return failure
     })
+}
+
+function throwIt(reason: ConnectionClosed): never {
+  throw reason
 }

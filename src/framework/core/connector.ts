@@ -4,11 +4,12 @@
  * It is Twisted's older way to connect, kept for those who come from there. Ancestor:
  * `twisted.internet.base.BaseConnector`.
  */
-import type { Deferred } from '../deferred/deferred.ts'
+import { Deferred } from '../deferred/deferred.ts'
+import type { Failure } from '../deferred/failure.ts'
 import { report } from '../deferred/reporter.ts'
 import { attach } from './attach.ts'
-import { dialHost } from './dial-host.ts'
-import { type ConnectionClosed, ConnectingCancelledError } from './errors.ts'
+import { checkedRemotePort, dialHost } from './dial-host.ts'
+import { ConnectingCancelledError, ConnectionClosed, NoProtocol } from './errors.ts'
 import { type ClientFactory, startUsing, stopUsing } from './factory.ts'
 import { guarded } from './guard.ts'
 import type { DialOptions, Reactor } from './reactor.ts'
@@ -27,10 +28,10 @@ export class Connector {
   #attempt: Deferred<void> | undefined
   #connection: Connection | undefined
 
-  /** Made by `reactor.connectTCP`. */
+  /** Made by `reactor.connectTCP`. @throws RangeError for a port that is none */
   constructor(reactor: Reactor, host: string, port: number, factory: ClientFactory, options: DialOptions) {
     this.host = host
-    this.port = port
+    this.port = checkedRemotePort(port)
     this.#reactor = reactor
     this.#factory = factory
     this.#options = options
@@ -43,24 +44,23 @@ export class Connector {
   /** Begins an attempt. @throws Error unless disconnected */
   connect(): void {
     if (this.#state !== 'disconnected') throw new Error(`${this.#where}: the connector is ${this.#state} already`)
-    this.#state = 'connecting'
     if (!this.#started) {
-      this.#started = true
       startUsing(this.#factory)
+      this.#started = true
     }
+    this.#state = 'connecting'
     this.#tell('startedConnecting', () => this.#factory.startedConnecting(this))
-    // startedConnecting may have called stopConnecting already.
-    if (this.#state !== 'connecting') return
+    // startedConnecting may have called stopConnecting already, and clientConnectionFailed then connect.
+    if (this.#state !== 'connecting' || this.#attempt !== undefined) return
+    let returned = false
     this.#attempt = dialHost(this.#reactor, this.host, this.port, this.#options)
-      .addCallback((connection) => {
-        this.#state = 'connected'
-        this.#connection = connection
-        return attach(this.#factory, connection).addBoth(() => connection.whenLost())
-      })
+      .addErrback((failure) => (returned ? failure : this.#inLaterTurn(failure)))
+      .addCallback((connection) => this.#connected(connection))
       .addCallbacks(
         (reason) => this.#ended(reason),
         (failure) => this.#failed(failure.value as Error),
       )
+    returned = true
   }
 
   /** Gives the attempt up; `clientConnectionFailed` is called before this returns. @throws Error unless connecting */
@@ -80,7 +80,29 @@ export class Connector {
     return `${this.host}:${this.port}`
   }
 
+  /** Nobody is told of a failure before `connect` has returned, and a loop of failures does not fill the stack. */
+  #inLaterTurn(failure: Failure): Deferred<never> {
+    const later = new Deferred<never>(() => {
+      call.cancel()
+      later.errback(new ConnectingCancelledError(this.#where))
+    })
+    const call = this.#reactor.callLater(0, () => later.errback(failure))
+    return later
+  }
+
+  #connected(connection: Connection): Deferred<ConnectionClosed> {
+    this.#state = 'connected'
+    this.#connection = connection
+    return attach(this.#factory, connection)
+      .addErrback(({ value }) => {
+        if (value instanceof NoProtocol || value instanceof ConnectionClosed) return
+        report({ error: value, what: `The connection with ${connection.peer} got no protocol`, subject: this.#factory })
+      })
+      .addCallback(() => connection.whenLost())
+  }
+
   #ended(reason: ConnectionClosed): void {
+    this.#attempt = undefined
     this.#connection = undefined
     this.#state = 'disconnected'
     this.#tell('clientConnectionLost', () => this.#factory.clientConnectionLost(this, reason))
@@ -88,6 +110,7 @@ export class Connector {
   }
 
   #failed(reason: Error): void {
+    this.#attempt = undefined
     this.#state = 'disconnected'
     this.#tell('clientConnectionFailed', () => this.#factory.clientConnectionFailed(this, reason))
     this.#stopUnlessConnecting()
@@ -97,7 +120,7 @@ export class Connector {
   #stopUnlessConnecting(): void {
     if (this.#state !== 'disconnected') return
     this.#started = false
-    stopUsing(this.#factory)
+    this.#tell('stopFactory', () => stopUsing(this.#factory))
   }
 
   #tell(what: string, hook: () => void): void {

@@ -31,7 +31,10 @@ export abstract class Factory<P extends Protocol = Protocol> {
   /** Looks at a connection before it gets a protocol. Policies work here. */
   admit?(connection: Connection): Admission
 
-  /** Called before the first port or connector of this factory opens. */
+  /**
+   * Called when the first port or connector of this factory opens, before any connection. What it throws fails that
+   * opening.
+   */
   startFactory(): void {}
 
   /** Called when the last port or connector of this factory has closed. */

@@ -6,6 +6,7 @@
 import { Deferred } from '../deferred/deferred.ts'
 import { trace } from '../trace/hook.ts'
 import type { Address } from './address.ts'
+import type { DelayedCall } from './clock.ts'
 import type { Reactor } from './reactor.ts'
 import type { Connection } from './transport.ts'
 
@@ -31,7 +32,9 @@ export abstract class ListeningPort {
   /** Fires when the listener is closed; what waits for it gets a Deferred of its own. */
   #closing: Deferred<void>[] | undefined
   #closed = false
+  #asked = false
   #drained: Deferred<void>[] = []
+  #deadlines: DelayedCall[] = []
 
   constructor(reactor: Reactor, host: Address, accept: Accept) {
     this.host = host
@@ -49,13 +52,16 @@ export abstract class ListeningPort {
    * Accepts no more connections.
    *
    * @returns fires when the port is free again and, with `drain`, the last connection is gone. Calling it again waits
-   *   for the same end. Fails with what the factory's `stopFactory` threw; the port is free nevertheless.
+   *   for the same end; of two deadlines the earlier counts. Fails with what the factory's `stopFactory` threw; the
+   *   port is free nevertheless.
+   * @throws RangeError if `drain` is no time; nothing is stopped then
    */
   stopListening({ drain }: StopOptions = {}): Deferred<void> {
-    const stopped = this.#closeOnce()
-    if (drain === undefined) return stopped
-    for (const connection of this.#connections) connection.askToStop()
-    return stopped.addCallback(() => this.#drain(drain))
+    if (drain === undefined) return this.#closeOnce()
+    this.#setDeadline(drain)
+    const closed = this.#closeOnce()
+    this.#askToStop()
+    return closed.addBoth((result) => this.#whenDrained().addCallback(() => result))
   }
 
   /** Calls `f` once, when the listener is closed; what it throws fails the Deferred of `stopListening`. */
@@ -68,6 +74,11 @@ export abstract class ListeningPort {
 
   /** A connection came in. For the reactor that made the port. */
   protected accepted(connection: Connection): void {
+    if (this.#closing !== undefined) {
+      // It was on its way when the listener was told to close.
+      connection.abortConnection()
+      return
+    }
     this.#connections.add(connection)
     trace?.at('conn.open', connection, { addr: String(connection.peer), p: this.#reactor })
     this.#accept(connection)
@@ -77,6 +88,7 @@ export abstract class ListeningPort {
   protected ended(connection: Connection): void {
     this.#connections.delete(connection)
     if (this.#connections.size > 0) return
+    for (const deadline of this.#deadlines.splice(0)) if (deadline.active()) deadline.cancel()
     for (const waiting of this.#drained.splice(0)) waiting.callback()
   }
 
@@ -112,19 +124,24 @@ export abstract class ListeningPort {
     return stopped
   }
 
-  #drain(ms: number): Deferred<void> {
-    const drained = new Deferred<void>()
-    if (this.#connections.size === 0) {
-      drained.callback()
-      return drained
-    }
-    this.#drained.push(drained)
+  #setDeadline(ms: number): void {
     const deadline = this.#reactor.callLater(ms, () => {
       for (const connection of this.#connections) connection.abortConnection()
     })
-    return drained.addBoth((result) => {
-      if (deadline.active()) deadline.cancel()
-      return result
-    })
+    if (this.#connections.size === 0) deadline.cancel()
+    else this.#deadlines.push(deadline)
+  }
+
+  #askToStop(): void {
+    if (this.#asked) return
+    this.#asked = true
+    for (const connection of this.#connections) connection.askToStop()
+  }
+
+  #whenDrained(): Deferred<void> {
+    const drained = new Deferred<void>()
+    if (this.#connections.size === 0) drained.callback()
+    else this.#drained.push(drained)
+    return drained
   }
 }

@@ -11,7 +11,7 @@ import { type Address, type IPAddress, IPv4Address, ipAddress } from './address.
 import { attach } from './attach.ts'
 import type { Clock, DelayedCall } from './clock.ts'
 import { Connector } from './connector.ts'
-import { CannotListenError, NoProtocol } from './errors.ts'
+import { CannotListenError, ConnectionClosed, NoProtocol } from './errors.ts'
 import { type ClientFactory, type Factory, startUsing, stopUsing } from './factory.ts'
 import type { Accept, ListeningPort } from './listening-port.ts'
 import type { ConnectionLimits } from './stream-connection.ts'
@@ -120,7 +120,8 @@ export abstract class Reactor implements Clock {
   listenWith(address: Address, factory: Factory, options: ListenOptions = {}): Deferred<ListeningPort> {
     const accept = (connection: Connection): void => {
       attach(factory, connection).addErrback(({ value }) => {
-        if (!(value instanceof NoProtocol))
+        // A peer that has gone while its admission was waited for is nobody's mistake.
+        if (!(value instanceof NoProtocol || value instanceof ConnectionClosed))
           report({ error: value, what: `A connection from ${connection.peer} got no protocol`, subject: factory })
       })
     }
@@ -142,6 +143,7 @@ export abstract class Reactor implements Clock {
    * endpoint.
    *
    * @param port 1 to 65,535
+   * @throws RangeError for another port, and what the factory's `startFactory` throws
    */
   connectTCP(host: string, port: number, clientFactory: ClientFactory, options: DialOptions = {}): Connector {
     const connector = new Connector(this, host, port, clientFactory, options)

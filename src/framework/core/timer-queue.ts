@@ -51,7 +51,7 @@ export class TimerQueue {
   }
 
   /**
-   * Takes out the next call that is due.
+   * Takes out the next call that is due. Run it at once: until then it is in nobody's hands.
    *
    * @param time only calls due at or before this moment
    * @param lastOrder only calls that had been asked for before this one (see {@link mark}), so that a call that asks

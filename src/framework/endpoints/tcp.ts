@@ -13,6 +13,7 @@ import type { Protocol } from '../core/protocol.ts'
 import type { DialOptions, ListenTCPOptions, Reactor } from '../core/reactor.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { CancelledError } from '../deferred/errors.ts'
+import { report } from '../deferred/reporter.ts'
 import { execute } from '../deferred/wrapping.ts'
 import { type ClientEndpoint, type ConnectOptions, refuseClientFactory, type ServerEndpoint } from './endpoint.ts'
 
@@ -55,11 +56,11 @@ export class TCPClientEndpoint implements ClientEndpoint {
     startUsing(factory)
     return dialHost(this.#reactor, this.#host, this.#port, this.#options).addCallbacks(
       (connection) => {
-        connection.whenLost().addCallback(() => stopUsing(factory))
+        connection.whenLost().addCallback(() => release(factory))
         return attach(factory, connection)
       },
       (failure) => {
-        stopUsing(factory)
+        release(factory)
         return failure
       },
     )
@@ -84,5 +85,14 @@ export class TCPServerEndpoint implements ServerEndpoint {
       refuseClientFactory(factory)
       return this.#reactor.listenTCP(this.#port, factory, this.#options)
     })
+  }
+}
+
+/** The connection, or the attempt, is over; that the factory fails in its turn does not change how. */
+function release(factory: Factory): void {
+  try {
+    stopUsing(factory)
+  } catch (error) {
+    report({ error, what: `stopFactory of ${factory.constructor.name} failed`, subject: factory })
   }
 }
