@@ -96,3 +96,10 @@ export {
   standardParsers,
 } from './endpoints/from-string.ts'
 export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'
+
+/* framing: bytes into frames */
+export type { Decoder } from './framing/decoder.ts'
+export { FrameBuffer } from './framing/frame-buffer.ts'
+export { FrameReceiver } from './framing/frame-receiver.ts'
+export { LineDecoder, type LineRules } from './framing/line-decoder.ts'
+export { LineReceiver } from './framing/line-receiver.ts'

@@ -258,7 +258,7 @@ export class FrameTooLong extends RemoteProtocolError {
     this.prototype.name = 'FrameTooLong'
   }
   override readonly code: string = 'ERR_FRAME_TOO_LONG'
-  /** The size that was offered, in bytes; for a frame without a length in front, what had arrived so far. */
+  /** The size that was offered, in bytes; for a frame without a length in front, the least that it must have. */
   readonly offered: number
   /** The largest size accepted, in bytes. */
   readonly limit: number

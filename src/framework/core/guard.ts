@@ -42,6 +42,13 @@ export function adopt(returned: unknown, what: string, owner: HookOwner): void {
   if (isPromiseLike(returned)) returned.then(undefined, (error: unknown) => owner.hookFailed(error, what))
 }
 
+/** What a hook threw, as the Error that becomes a cause. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error
+    ? thrown
+    : new Error(`a hook threw ${String(thrown)}, which is not an Error`, { cause: thrown })
+}
+
 /** Makes the call of a timer; what it throws is reported, since a timer has no connection that could end. */
 export function runDelayedCall(turn: Turn, call: DelayedCall): void {
   guarded(turn, call, 'timer', () => call.run(), {

@@ -20,7 +20,7 @@ import {
   SendQueueOverflow,
   withoutStack,
 } from './errors.ts'
-import { adopt, guarded, type HookOwner } from './guard.ts'
+import { adopt, asError, guarded, type HookOwner } from './guard.ts'
 import { pullToPush, type PullProducer, type PushProducer } from './producer.ts'
 import type { Hook, Protocol } from './protocol.ts'
 import type { Reactor } from './reactor.ts'
@@ -581,12 +581,6 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     report({ error, what: `${what} of ${protocol} failed${fate}`, subject: this.#protocol ?? this })
     this.abortConnection(asError(error))
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error
-    ? thrown
-    : new Error(`a hook threw ${String(thrown)}, which is not an Error`, { cause: thrown })
 }
 
 function cancel(call: DelayedCall | undefined): void {

@@ -9,7 +9,7 @@
 import { type Address, IPv4Address } from '../core/address.ts'
 import { type Data, join, toBytes, toText } from '../core/bytes.ts'
 import { ConnectionAborted, type ConnectionClosed, ConnectionDone, ConnectionLost } from '../core/errors.ts'
-import { adopt } from '../core/guard.ts'
+import { adopt, asError } from '../core/guard.ts'
 import type { PullProducer, PushProducer } from '../core/producer.ts'
 import type { Hook, Protocol } from '../core/protocol.ts'
 import type { LoseOptions, Transport } from '../core/transport.ts'
@@ -257,7 +257,7 @@ export class StringTransport implements Transport {
     adopt(returned, what, {
       hookFailed: (error) => {
         report({ error, what: `${what} of ${this.#protocol?.constructor.name} failed`, subject: this.#protocol })
-        this.abortConnection(error instanceof Error ? error : new Error(String(error), { cause: error }))
+        this.abortConnection(asError(error))
       },
     })
   }

@@ -1,0 +1,89 @@
+/**
+ * Lines: bytes up to a delimiter.
+ *
+ * Ancestor: the search in `twisted.protocols.basic.LineReceiver.dataReceived`, whose rules it keeps.
+ */
+import { type Data, join, toBytes } from '../core/bytes.ts'
+import { LineTooLong } from '../core/errors.ts'
+import type { Decoder } from './decoder.ts'
+import { FrameBuffer } from './frame-buffer.ts'
+
+/** What a line is. */
+export interface LineRules {
+  /** What ends a line: one byte or more; text stands for its UTF-8. */
+  readonly delimiter: Data
+  /** How long a line may be, in bytes, without its delimiter. */
+  readonly maxLength: number
+}
+
+export class LineDecoder implements Decoder<Uint8Array> {
+  readonly type = 'line'
+  readonly #rules: LineRules
+  #given: Data = ''
+  #delimiter: Uint8Array = toBytes('')
+  /** The delimiter's last byte, which is what is looked for. */
+  #last = 0
+
+  /** @param rules are read anew for each line, so they may change between two */
+  constructor(rules: LineRules) {
+    this.#rules = rules
+  }
+
+  /** The delimiter as bytes. @throws RangeError if it has none */
+  get delimiter(): Uint8Array {
+    const { delimiter } = this.#rules
+    if (delimiter !== this.#given) {
+      if (delimiter.length === 0) throw new RangeError('a delimiter has one byte or more; this one is empty')
+      this.#given = delimiter
+      this.#delimiter = toBytes(delimiter)
+      this.#last = this.#delimiter[this.#delimiter.length - 1]!
+    }
+    return this.#delimiter
+  }
+
+  /**
+   * @returns the line, without its delimiter
+   * @throws LineTooLong as soon as the line cannot be short enough any more. The size that it names is the least that
+   *   the line must have, so that it does not depend on the chunking
+   */
+  decode(input: FrameBuffer): Uint8Array | undefined {
+    if (this.#rules.delimiter !== this.#given) input.scanned = 0
+    const delimiter = this.delimiter
+    const { maxLength } = this.#rules
+    const before = delimiter.length - 1
+    let end = input.indexOf(this.#last, input.scanned)
+    // The last byte alone does not make a delimiter: the ones before it must fit as well.
+    while (end >= 0 && !endsAt(input, end, delimiter)) end = input.indexOf(this.#last, end + 1)
+    if (end < 0) {
+      input.scanned = input.length
+      if (input.length < maxLength + delimiter.length) return undefined
+    } else if (end - before <= maxLength) {
+      return input.take(end - before, delimiter.length)
+    }
+    throw new LineTooLong(maxLength + 1, maxLength)
+  }
+}
+
+/** Whether `delimiter` ends with the byte at `end`, of which that is known already. */
+function endsAt(input: FrameBuffer, end: number, delimiter: Uint8Array): boolean {
+  const first = end - delimiter.length + 1
+  if (first < 0) return false
+  for (let index = delimiter.length - 2; index >= 0; index--) {
+    if (input.at(first + index) !== delimiter[index]) return false
+  }
+  return true
+}
+
+/** How many bytes of `line` a peer reads as one line, when `delimiter` is sent after it: all, if all is well. */
+export function lengthAsRead(line: Uint8Array, delimiter: Uint8Array): number {
+  const last = delimiter[delimiter.length - 1]!
+  // Most lines have not even the last byte in them; and only a delimiter that repeats itself can begin in the line
+  // and end before its own end.
+  if (line.indexOf(last) < 0 && delimiter.indexOf(last) === delimiter.length - 1) return line.length
+  const sent = join([line, delimiter])
+  const input = new FrameBuffer()
+  input.append(sent)
+  let end = input.indexOf(last)
+  while (!endsAt(input, end, delimiter)) end = input.indexOf(last, end + 1)
+  return end - delimiter.length + 1
+}
