@@ -4,6 +4,7 @@
  * Addresses are plain values: compare them with `equals`, print them with `String(address)`. Ancestor:
  * `twisted.internet.address`.
  */
+import { escaped, toBytes } from './bytes.ts'
 
 /** A TCP or UDP address of the old kind. */
 export class IPv4Address {
@@ -77,7 +78,9 @@ export class UNIXAddress {
   }
 
   toString(): string {
-    return this.path === '' ? 'unix:(unnamed)' : `unix:${this.path}`
+    if (this.path === '') return 'unix:(unnamed)'
+    // The peer may have chosen the path, and this text goes into logs.
+    return /^[\x20-\x7e]+$/.test(this.path) ? `unix:${this.path}` : `unix:${escaped(toBytes(this.path), 108)}`
   }
 }
 

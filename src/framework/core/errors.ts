@@ -107,15 +107,18 @@ export class UnsupportedAddress extends ConnectError {
   }
 }
 
-/** `buildProtocol` or `admit` said no: the connection was made, and closed again. */
+/**
+ * `buildProtocol` or `admit` said no: the connection was made, and closed again. It is an answer, not an accident, so
+ * servers do not report it; policies throw subclasses of it that say why.
+ */
 export class NoProtocol extends ConnectError {
   static {
     this.prototype.name = 'NoProtocol'
   }
   override readonly code: string = 'ERR_NO_PROTOCOL'
 
-  constructor(address: Subject, options?: ErrorOptions) {
-    super(address, 'the factory wants no protocol for this connection', options)
+  constructor(address: Subject, message = 'the factory wants no protocol for this connection', options?: ErrorOptions) {
+    super(address, message, options)
   }
 }
 

@@ -46,6 +46,12 @@ export abstract class Protocol {
   /* What a protocol may do besides: a connection looks whether the method is there. */
 
   /**
+   * The protocol that this one passes everything on to, if it only stands in between (a policy's Layer): errors name
+   * that one. Ancestor: `ProtocolWrapper.wrappedProtocol` of `twisted.protocols.policies`.
+   */
+  declare readonly wrappedProtocol?: Protocol | undefined
+
+  /**
    * Delivery goes on after a pause: called inside `transport.resumeProducing()`, before anything else is delivered. A
    * receiver hands on now what it had kept back while {@link Transport.paused} was true.
    */

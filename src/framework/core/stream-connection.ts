@@ -206,15 +206,20 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       this.#guard('inputEnded', () => {
         this.#truncated = protocol.inputEnded?.()
       })
+      if (this.#aborted) return
       if (this.#truncated === undefined && protocol.readConnectionLost !== undefined) this.#call('readConnectionLost')
       else this.#losing = true
     }
     this.#advance()
   }
 
-  /** The medium broke; {@link closed} follows. */
-  protected failed(error: Error): void {
-    this.#reason ??= new ConnectionLost(`${this.peer}: connection lost: ${error.message}`, { cause: error })
+  /**
+   * The medium broke; {@link closed} follows.
+   *
+   * @param why what the error means, for people
+   */
+  protected failed(error: Error, why = error.message): void {
+    this.#reason ??= new ConnectionLost(`${this.peer}: connection lost: ${why}`, { cause: error })
   }
 
   /** The medium is closed; nothing will come from it any more. Never called from inside one of our calls to it. */
@@ -352,7 +357,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       this.#producer = producer as PushProducer
       this.#producerPaused = false
     } else {
-      this.#producer = pullToPush(producer, (ask) => this.#soon('resumeProducing', ask))
+      // One that is not registered any more is not asked any more, even if it finished while it was being asked.
+      const asked = pullToPush(producer, (ask) =>
+        this.#soon('resumeProducing', () => (this.#producer === asked ? ask() : undefined)),
+      )
+      this.#producer = asked
       this.#producerPaused = false
       this.#callProducer('resumeProducing')
     }
@@ -576,9 +585,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /** A hook broke its promise to behave: this connection ends with that as the cause; everything else goes on. */
   hookFailed(error: unknown, what: string): void {
-    const protocol = this.#protocol?.constructor.name ?? 'a connection'
+    let protocol = this.#protocol
+    while (protocol?.wrappedProtocol !== undefined) protocol = protocol.wrappedProtocol
     const fate = this.#lost ? '' : `, so the connection with ${this.peer} is aborted`
-    report({ error, what: `${what} of ${protocol} failed${fate}`, subject: this.#protocol ?? this })
+    const name = protocol?.constructor.name ?? 'a connection'
+    report({ error, what: `${what} of ${name} failed${fate}`, subject: protocol ?? this })
     this.abortConnection(asError(error))
   }
 }

@@ -8,6 +8,7 @@ import type { Deferred } from '../deferred/deferred.ts'
 import type { Address } from './address.ts'
 import type { Data } from './bytes.ts'
 import type { ConnectionClosed } from './errors.ts'
+import type { HookOwner } from './guard.ts'
 import type { Consumer, PushProducer } from './producer.ts'
 import type { Protocol } from './protocol.ts'
 
@@ -77,7 +78,7 @@ export interface Transport extends Consumer, PushProducer {
  * A connection that nobody listens to yet: a Transport that can still be given its Protocol. Reactors make them,
  * policies wrap them, `attach` gives them away; a Protocol sees the Transport only.
  */
-export interface Connection extends Transport {
+export interface Connection extends Transport, HookOwner {
   /**
    * Makes `protocol` the one that is told what happens, calls its `makeConnection`, and begins to read.
    *
