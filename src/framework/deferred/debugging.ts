@@ -63,9 +63,12 @@ export function history(deferred: object): string {
   return `it was made\n${known.made}\n  and fired first\n${known.fired ?? '    (while debugging was off)'}\n  and now`
 }
 
+/** The user's frames: those of Deferred itself, which come first, say nothing new. */
 function stackAbove(caller: (deferred: object) => void): string {
   const holder: { stack?: string } = {}
   if (typeof Error.captureStackTrace === 'function') Error.captureStackTrace(holder, caller)
   else holder.stack = new Error('here').stack ?? ''
-  return (holder.stack ?? '').replace(/^Error.*\n/, '')
+  const frames = (holder.stack ?? '').split('\n').slice(1)
+  const own = frames.findIndex((frame) => !/at (new )?Deferred\b/.test(frame))
+  return frames.slice(Math.max(0, own)).join('\n')
 }

@@ -422,7 +422,7 @@ export class Deferred<T> implements PromiseLike<T> {
     } else {
       inner.#flags |= AWAITED
       this.#waitingOn = inner
-      inner.#append(new Stage<Deferred<unknown>>(undefined, undefined, this, inner.#added++, 0))
+      inner.#append(new Stage<Deferred<unknown>>(undefined, undefined, this, -1, 0))
       trace?.at('d.wait', this, { inner })
     }
   }

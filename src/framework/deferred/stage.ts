@@ -17,7 +17,7 @@ export class Stage<Outer> {
   readonly errback: Step | undefined
   /** Who takes the result over, in place of a callback. */
   readonly outer: Outer | undefined
-  /** Its place in the chain, from 0, counting the stages that are gone. */
+  /** Its place in the chain, from 0, counting the stages that are gone; -1 for those who wait. */
   readonly index: number
   /** The trace's event that tells of its adding, or 0. */
   readonly add: Seq
