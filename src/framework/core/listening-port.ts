@@ -4,9 +4,11 @@
  * Ancestor: `IListeningPort` and `twisted.internet.tcp.Port`; draining is ours.
  */
 import { Deferred } from '../deferred/deferred.ts'
+import { report } from '../deferred/reporter.ts'
 import { trace } from '../trace/hook.ts'
 import type { Address } from './address.ts'
 import type { DelayedCall } from './clock.ts'
+import { asError, guarded } from './guard.ts'
 import type { Reactor } from './reactor.ts'
 import type { Connection } from './transport.ts'
 
@@ -19,7 +21,7 @@ export interface StopOptions {
   readonly drain?: number
 }
 
-/** Whoever a port tells about its connections. The reactor calls it; it never throws. */
+/** Whoever a port tells about its connections. What it throws aborts the connection and is reported. */
 export type Accept = (connection: Connection) => void
 
 export abstract class ListeningPort {
@@ -81,7 +83,12 @@ export abstract class ListeningPort {
     }
     this.#connections.add(connection)
     trace?.at('conn.open', connection, { addr: String(connection.peer), p: this.#reactor })
-    this.#accept(connection)
+    guarded(this.#reactor.turn, this, 'accept', () => this.#accept(connection), {
+      hookFailed: (error, what) => {
+        report({ error, what: `${what} failed, so the connection with ${connection.peer} is aborted`, subject: this })
+        connection.abortConnection(asError(error))
+      },
+    })
   }
 
   /** A connection that came in here has ended. For the reactor that made the port. */

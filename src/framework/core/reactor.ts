@@ -93,6 +93,11 @@ export abstract class Reactor implements Clock {
     for (const waiting of this.#waiting.splice(0)) waiting.callback(why)
   }
 
+  /** How many wait in {@link whenStopped}: whether a {@link stop} will be noticed. */
+  get waitingForStop(): number {
+    return this.#waiting.length
+  }
+
   /** Fires when the program is to end, with what {@link stop} was told. A fresh Deferred each time. */
   whenStopped(): Deferred<string> {
     const stopped: Deferred<string> = new Deferred<string>(() => {

@@ -1,0 +1,123 @@
+/**
+ * The reactor of real programs: Node's sockets, clock and names.
+ *
+ * Node's loop runs already, and ends by itself when nothing is left to wait for, so there is no `run()`; `react` is the
+ * way to write a program. Ancestor: `twisted.internet.epollreactor.EPollReactor`.
+ */
+import type { Socket } from 'node:net'
+import type { Address, IPAddress } from '../core/address.ts'
+import type { DelayedCall } from '../core/clock.ts'
+import { ConnectError, UnsupportedAddress } from '../core/errors.ts'
+import type { Accept, ListeningPort, StopOptions } from '../core/listening-port.ts'
+import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
+import type { Connection } from '../core/transport.ts'
+import { Turn } from '../core/turn.ts'
+import { Deferred } from '../deferred/deferred.ts'
+import { deferredList } from '../deferred/gathering.ts'
+import { report } from '../deferred/reporter.ts'
+import { setUnhandledScheduler } from '../deferred/unhandled.ts'
+import { dialSocket } from './dial-socket.ts'
+import { resolveHost } from './resolve-host.ts'
+import { tcpAddress } from './socket-addresses.ts'
+import { SocketConnection } from './socket-connection.ts'
+import { listenSocket, type SocketCounts } from './socket-port.ts'
+import { SystemTimers } from './system-timers.ts'
+
+/** What a reactor has in hand, in numbers. */
+export interface ReactorStats extends Readonly<SocketCounts> {
+  /** Ports that are open. */
+  readonly ports: number
+  /** Delayed calls that are to come. */
+  readonly timers: number
+}
+
+// Sooner than the timer that it is without us, and still after the turn and all its microtasks.
+setUnhandledScheduler((report) => {
+  setImmediate(report)
+})
+
+export class NodeReactor extends Reactor {
+  override readonly turn: Turn = new Turn({
+    atEndOfTurn: (f) => process.nextTick(f),
+    inNextTurn: (f) => {
+      setImmediate(f)
+    },
+  })
+  readonly #timers = new SystemTimers(this, this.turn)
+  readonly #ports = new Set<ListeningPort>()
+  readonly #counts: SocketCounts = { open: 0, accepted: 0, shed: 0 }
+
+  override now(): number {
+    return performance.now()
+  }
+
+  override wallTime(): number {
+    return Date.now()
+  }
+
+  override random(): number {
+    return Math.random()
+  }
+
+  override callLater(ms: number, f: () => unknown): DelayedCall {
+    return this.#timers.add(ms, f)
+  }
+
+  override resolve(host: string): Deferred<readonly IPAddress[]> {
+    return resolveHost(host)
+  }
+
+  override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
+    if (!isTCP(address)) return this.#failLater(new UnsupportedAddress(address))
+    if (address.port === 0) return this.#failLater(new ConnectError(address, 'nobody can listen at port 0'))
+    return dialSocket(this, address, options, (socket) => this.#open(socket, address, options))
+  }
+
+  override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
+    if (!isTCP(address)) return this.#failLater(new UnsupportedAddress(address))
+    return listenSocket(this, address, accept, options, this.#counts).addCallback((port): ListeningPort => {
+      this.#ports.add(port)
+      port.atStop(() => this.#ports.delete(port))
+      return port
+    })
+  }
+
+  /**
+   * Closes all ports that are open, as `stopListening` does.
+   *
+   * @returns fires when all are closed and, with `drain`, their connections gone; what goes wrong is reported
+   */
+  stopPorts(options: StopOptions = {}): Deferred<void> {
+    const ports = [...this.#ports]
+    return deferredList(ports.map((port) => port.stopListening(options))).addCallback((results) => {
+      for (const [index, result] of results.entries()) {
+        if (result.ok) continue
+        report({ error: result.failure.value, what: 'Closing a port failed', subject: ports[index] })
+      }
+    })
+  }
+
+  /** What is in hand, in numbers. */
+  stats(): ReactorStats {
+    return { ...this.#counts, ports: this.#ports.size, timers: this.#timers.size }
+  }
+
+  #open(socket: Socket, peer: IPAddress, options: DialOptions): Connection {
+    this.#counts.open++
+    const host = tcpAddress(socket.localAddress, socket.localPort) ?? peer.withPort(0)
+    return new SocketConnection(this, socket, host, peer, options, () => {
+      this.#counts.open--
+    })
+  }
+
+  /** An attempt never fails before its caller has the Deferred in hand. */
+  #failLater(error: Error): Deferred<never> {
+    const failed = new Deferred<never>()
+    this.turn.soon(() => failed.errback(error))
+    return failed
+  }
+}
+
+function isTCP(address: Address): address is IPAddress {
+  return (address.kind === 'IPv4' || address.kind === 'IPv6') && address.type === 'TCP'
+}

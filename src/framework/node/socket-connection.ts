@@ -1,0 +1,150 @@
+/**
+ * A connection over one of Node's stream sockets: it moves the bytes and says what happened; what that means is decided
+ * in StreamConnection.
+ *
+ * It serves every `net.Socket`: TCP, UNIX, and TLS on top of them. Ancestor: `twisted.internet.tcp.Connection`.
+ */
+import type { Socket } from 'node:net'
+import type { Address } from '../core/address.ts'
+import type { Reactor } from '../core/reactor.ts'
+import { type ConnectionLimits, StreamConnection } from '../core/stream-connection.ts'
+import type { Connection } from '../core/transport.ts'
+import { whyLost } from './system-errors.ts'
+
+/** Where a socket keeps its connection, so that all sockets can share the same listeners. */
+const connectionOf = Symbol('couplet.connection')
+
+interface OwnedSocket extends Socket {
+  [connectionOf]: SocketConnection
+}
+
+/** The same listeners for every socket, which is their `this`. */
+type Listener<Arguments extends unknown[] = []> = (this: OwnedSocket, ...args: Arguments) => void
+let onData: Listener<[chunk: Uint8Array]>
+let onEnd: Listener
+let onFinish: Listener
+let onError: Listener<[error: Error]>
+let onClose: Listener
+
+const nothing = new Uint8Array(0)
+
+export class SocketConnection extends StreamConnection {
+  // Here, because only the class may call what its medium says.
+  static {
+    onData = function (chunk) {
+      this[connectionOf].received(chunk)
+    }
+    onEnd = function () {
+      if (isReset(this)) this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+      else this[connectionOf].peerFinished()
+    }
+    onFinish = function () {
+      const connection = this[connectionOf]
+      if (connection.#resetting) connection.#resetNow()
+      else connection.finished()
+    }
+    onError = function (error) {
+      this[connectionOf].failed(error, whyLost(error))
+    }
+    onClose = function () {
+      this[connectionOf].closed()
+    }
+  }
+
+  readonly #socket: OwnedSocket
+  /** `transmit` has promised to say when all has left. */
+  #promised = false
+  #onLeft: ((error?: Error | null) => void) | undefined
+  #resetting = false
+
+  /**
+   * @param socket connected, made with `allowHalfOpen`, and nobody else's
+   * @param ended is called last of all, after `connectionLost`
+   */
+  constructor(
+    reactor: Reactor,
+    socket: Socket,
+    host: Address,
+    peer: Address,
+    limits: ConnectionLimits,
+    ended: (connection: Connection) => void,
+  ) {
+    super(reactor, host, peer, limits, ended)
+    this.#socket = socket as OwnedSocket
+    this.#socket[connectionOf] = this
+    // A listener for 'data' would start the flow, unless it is stopped before.
+    socket.pause()
+    socket.on('data', onData)
+    socket.on('end', onEnd)
+    socket.on('finish', onFinish)
+    socket.on('error', onError)
+    socket.on('close', onClose)
+  }
+
+  protected override startReading(): void {
+    this.#socket.resume()
+  }
+
+  protected override stopReading(): void {
+    this.#socket.pause()
+  }
+
+  protected override transmit(pieces: readonly Uint8Array[]): boolean {
+    const socket = this.#socket
+    if (pieces.length === 1) {
+      socket.write(pieces[0]!)
+    } else {
+      socket.cork()
+      for (const piece of pieces) socket.write(piece)
+      socket.uncork()
+    }
+    if (socket.writableLength === 0) return true
+    // A callback costs a tick of its own even when the kernel takes all at once, as it nearly always does. So only now,
+    // behind what waits, an empty write asks to be told.
+    this.#promised = true
+    socket.write(
+      nothing,
+      (this.#onLeft ??= (error) => {
+        if (!this.#promised || error) return
+        this.#promised = false
+        this.transmitted()
+      }),
+    )
+    return false
+  }
+
+  protected override finish(): void {
+    this.#socket.end()
+  }
+
+  protected override close(): void {
+    this.#socket.destroy()
+  }
+
+  protected override reset(): void {
+    const socket = this.#socket
+    // libuv refuses to reset while a shutdown is on its way, and Node then leaves the socket open for ever.
+    if (socket.writableEnded && !socket.writableFinished) this.#resetting = true
+    else this.#resetNow()
+  }
+
+  #resetNow(): void {
+    this.#socket.resetAndDestroy()
+  }
+}
+
+/**
+ * Whether what looks like the peer's FIN is a reset. On Node 20 and 22 a reset that comes in together with data
+ * is announced as a clean end, and a download that broke off would look complete (measured: 40 of 40). A socket that was reset has
+ * no peer any more; after a real FIN it has, as long as we have not sent ours.
+ */
+function isReset(socket: Socket): boolean {
+  if (socket.writableEnded) return false
+  const handle: unknown = Reflect.get(socket, '_handle')
+  return hasPeer(handle) && handle.getpeername({}) !== 0
+}
+
+/** `remoteAddress` is remembered from when there was a peer; only the handle, Node's own, asks again. */
+function hasPeer(handle: unknown): handle is { getpeername(out: object): number } {
+  return typeof handle === 'object' && handle !== null && 'getpeername' in handle
+}
