@@ -35,7 +35,7 @@ export class Failure {
    *
    * @returns the class that matched first, or undefined
    */
-  check<C extends ErrorClass>(...classes: readonly C[]): C | undefined {
+  check<C extends readonly ErrorClass[]>(...classes: C): C[number] | undefined {
     return classes.find((one) => this.value instanceof one)
   }
 
@@ -46,7 +46,7 @@ export class Failure {
    * @returns the class that matched first
    * @throws the real error, if none matched
    */
-  trap<C extends ErrorClass>(...classes: readonly C[]): C {
+  trap<C extends readonly ErrorClass[]>(...classes: C): C[number] {
     const matched = this.check(...classes)
     if (matched === undefined) throw this.value
     return matched
