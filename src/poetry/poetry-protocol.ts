@@ -34,14 +34,9 @@ export class PoetryProtocol extends Protocol implements PushProducer {
 
   /**
    * @param poem its bytes; they are not copied, so one poem serves all clients
-   * @throws RangeError if the delay is not 0 or more milliseconds, or `numBytes` not a whole number from 1
    */
   constructor(clock: Clock, poem: Uint8Array, { delay = 1000, numBytes }: SlowPoetryOptions = {}) {
     super()
-    if (!(delay >= 0 && delay < Infinity)) throw new RangeError(`a delay is 0 or more milliseconds, not ${delay}`)
-    if (numBytes !== undefined && !(Number.isInteger(numBytes) && numBytes > 0)) {
-      throw new RangeError(`a piece is a whole number of bytes, 1 or more, not ${numBytes}`)
-    }
     this.#clock = clock
     this.#poem = poem
     this.#delay = delay
@@ -120,9 +115,18 @@ export class PoetryFactory extends Factory<PoetryProtocol> {
   readonly #poem: Uint8Array
   readonly #options: SlowPoetryOptions
 
-  /** As {@link PoetryProtocol}. */
+  /**
+   * As {@link PoetryProtocol}.
+   *
+   * @throws RangeError if the delay is not 0 or more milliseconds, or `numBytes` not a whole number from 1
+   */
   constructor(clock: Clock, poem: Uint8Array, options: SlowPoetryOptions = {}) {
     super()
+    const { delay = 0, numBytes = 1 } = options
+    if (!(delay >= 0 && delay < Infinity)) throw new RangeError(`a delay is 0 or more milliseconds, not ${delay}`)
+    if (!(Number.isInteger(numBytes) && numBytes > 0)) {
+      throw new RangeError(`a piece is a whole number of bytes, 1 or more, not ${numBytes}`)
+    }
     this.#clock = clock
     this.#poem = poem
     this.#options = options

@@ -21,6 +21,8 @@ export interface CommandLine {
 /** A program without its process. */
 export interface Command {
   readonly name: string
+  /** What one types to get {@link help}. */
+  readonly askForHelp: string
   /** What `--help` prints. */
   readonly help: string
   /** The options besides `--help`, `--version` and `--debug`. */
@@ -51,16 +53,16 @@ export function main(command: Command, argv: readonly string[], world: World): D
     } catch (error) {
       const code = exitCodeFor(error)
       // Whoever closed our stdout has what it wanted, and knows.
-      if (code !== exitCode.stdoutClosed) world.stderr.write(complaint(command.name, error, debug))
+      if (code !== exitCode.stdoutClosed) world.stderr.write(complaint(command, error, debug))
       return code
     }
   })()
 }
 
 /** What to say about an error: one line, or everything there is. */
-export function complaint(name: string, error: unknown, debug = false): string {
+export function complaint({ name, askForHelp }: Command, error: unknown, debug = false): string {
   const said = error instanceof Error ? error.message : String(error)
-  const hint = error instanceof UsageError ? ` (${name} --help explains)` : ''
+  const hint = error instanceof UsageError ? ` (${askForHelp} explains)` : ''
   const line = `${name}: ${printable(said.replace(/\s*\n\s*/g, ' '))}${hint}\n`
   return debug ? `${line}${inspect(error)}\n` : line
 }

@@ -32,7 +32,8 @@ Examples:
 
 /** The command. */
 export const experimentCommand: Command = {
-  name: 'experiment',
+  name: 'npm start',
+  askForHelp: 'npm start -- --help',
   help,
   options: { delay: { type: 'string' } },
   run: inlineCallbacks(show),
@@ -54,7 +55,7 @@ function* show({ options, positionals }: CommandLine, world: World): InlineGener
   const delay = duration('--delay', String(options['delay'] ?? '1s'))
   const say = (line = ''): void => void stdout.write(`${line}\n`)
 
-  say(`Three poets have four lines each to say, and are silent for ${chosen(delay)} before every line.`)
+  say(`Three slow poets: four lines each, and ${chosen(delay)} of silence before every line.`)
   const running = experiment({
     poets: reactor,
     reader: reactor,
@@ -92,7 +93,8 @@ function picture({ sequential, concurrent }: Experiment, { paint, stdout }: Worl
     `  ${run.mode}`,
     ...run.bars.map((bar, index) => {
       const drawn = bar === undefined ? '' : drawBar(bar, span, width)
-      const time = index === run.bars.length - 1 ? `${' '.repeat(width - drawn.length)} ${measured(run.ms)}` : ''
+      const time =
+        index === run.bars.length - 1 ? `${' '.repeat(width - drawn.length)}${measured(run.ms).padStart(8)}` : ''
       return `   ${paint(colorOf(index), `poem ${index + 1}  ${drawn}`)}${paint('bold', time)}`
     }),
   ]
@@ -100,7 +102,7 @@ function picture({ sequential, concurrent }: Experiment, { paint, stdout }: Worl
   const ratio = `${(sequential.ms / Math.max(concurrent.ms, 1)).toFixed(1)}x`
   return [
     '',
-    `${paint('bold', 'Why')} ─ is waiting for a poet, ● is a line that arrived, and both pictures have one scale`,
+    `${paint('bold', 'Why?')} ─ waits for a poet, ● is a line that arrived; both pictures have one scale.`,
     '',
     ...rows(sequential),
     '',
@@ -108,7 +110,7 @@ function picture({ sequential, concurrent }: Experiment, { paint, stdout }: Worl
     '',
     `${times}   ratio ${paint('bold', ratio)}`,
     '',
-    'No poet spoke any faster. The reader used the time in which each of them was silent.',
+    'No poet was any faster: the reader used the time in which each was silent.',
     '',
   ].join('\n')
 }

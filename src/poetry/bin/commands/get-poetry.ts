@@ -46,6 +46,7 @@ cannot be reached, 74 for a poem that was cut off, 76 for one of more than 16 Mi
 /** The command. */
 export const getPoetryCommand: Command = {
   name: 'get-poetry',
+  askForHelp: 'get-poetry --help',
   help,
   options: { mode: { type: 'string' } },
   run: inlineCallbacks(download),
@@ -114,7 +115,7 @@ function getOne(
     (failure) => {
       progress.failed(index)
       // Whoever pressed Ctrl-C knows why the poems do not come.
-      if (signal() === undefined) progress.say(complaint('get-poetry', failure.value).trimEnd())
+      if (signal() === undefined) progress.say(complaint(getPoetryCommand, failure.value).trimEnd())
       return failure
     },
   )

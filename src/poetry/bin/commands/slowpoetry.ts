@@ -46,6 +46,7 @@ const drainTime = 5000
 /** The command. */
 export const slowpoetry: Command = {
   name: 'slowpoetry',
+  askForHelp: 'slowpoetry --help',
   help,
   options: {
     port: { type: 'string' },

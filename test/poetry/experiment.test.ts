@@ -1,0 +1,41 @@
+import { toBytes, toText } from 'couplet'
+import { builtInPoems, experiment, type Experiment } from 'couplet/poetry'
+import { Sim } from 'couplet/sim'
+import { describe, expect, it } from 'vitest'
+import { drawBar } from '../../src/poetry/timeline.ts'
+
+const poems = builtInPoems.map(({ text }) => toBytes(text))
+
+/** Runs it in a world of its own, for as long as it takes there. */
+function inVirtualTime(sim: Sim, options: { poems: readonly Uint8Array[]; latency?: number }): Experiment {
+  const server = sim.host('poets')
+  const [address] = server.addresses
+  let result: Experiment | undefined
+  experiment({
+    poets: server.reactor,
+    reader: sim.host('reader').reactor,
+    interface: address?.host,
+    ...options,
+  }).addCallback((value) => {
+    result = value
+  })
+  sim.advance(3_600_000 * 24)
+  if (result === undefined) throw new Error('the experiment has not ended within a day')
+  return result
+}
+
+describe('the experiment', () => {
+  it('takes 12 seconds one after another and 4 seconds all at once, for the same bytes in the same order', () => {
+    const { sequential, concurrent } = inVirtualTime(new Sim(), { poems })
+    expect([sequential.ms, concurrent.ms]).toEqual([12_000, 4000])
+    expect(sequential.poems.map(toText)).toEqual(builtInPoems.map(({ text }) => text))
+    expect(concurrent.poems).toEqual(sequential.poems)
+  })
+
+  it('is told apart by its picture: bars after each other, and bars above each other', () => {
+    const { sequential, concurrent } = inVirtualTime(new Sim(), { poems })
+    const picture = (bars: Experiment['sequential']['bars']) => bars.map((bar) => bar && drawBar(bar, 12_000, 24))
+    expect(picture(sequential.bars)).toEqual(['─●─●─●─●', '        ─●─●─●─●', '                ─●─●─●─●'])
+    expect(picture(concurrent.bars)).toEqual(['─●─●─●─●', '─●─●─●─●', '─●─●─●─●'])
+  })
+})
