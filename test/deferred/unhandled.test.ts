@@ -72,6 +72,17 @@ describe('a failure that nobody takes', () => {
     expect(reports.errors).toEqual([boom])
   })
 
+  it('is not reported when it is paused and an errback waits, though it was the last word before', () => {
+    const d = fail(boom)
+    d.pause()
+    d.addErrback(() => {})
+    reports.endTurn()
+    expect(reports.all).toEqual([])
+    d.unpause()
+    reports.endTurn()
+    expect(reports.all).toEqual([])
+  })
+
   it('is reported in the next turn when a reporter made it', () => {
     const restore = setReporter((one) => {
       reports.all.push(one)

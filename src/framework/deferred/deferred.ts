@@ -243,6 +243,9 @@ export class Deferred<T> implements PromiseLike<T> {
   /** Holds the chain before its next stage, until `unpause()` was called as many times as this. */
   pause(): void {
     this.#paused++
+    // A failure is nobody's only when the chain has come to its end; paused, it has not.
+    if ((this.#flags & NOTED) !== 0) forget(this)
+    this.#flags &= ~NOTED
   }
 
   /**
