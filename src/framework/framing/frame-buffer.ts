@@ -45,9 +45,10 @@ export class FrameBuffer {
 
   /** Where `byte` is next, at `from` or later, counted as in {@link at}; -1 if it has not arrived. */
   indexOf(byte: number, from = 0): number {
-    const found = this.#bytes.indexOf(byte, this.#start + from)
-    // Memory of our own has room at its end, where anything may be.
-    return found < 0 || found >= this.#end ? -1 : found - this.#start
+    // Memory of our own has room at its end, where anything may be: look at what is filled only.
+    const bytes = this.#end === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#end)
+    const found = bytes.indexOf(byte, this.#start + from)
+    return found < 0 ? -1 : found - this.#start
   }
 
   /**
