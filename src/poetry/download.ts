@@ -32,7 +32,7 @@ export function sequential<T>(jobs: readonly Job<T>[]): Deferred<readonly Settle
     for (const job of jobs) {
       const [outcome] = yield* deferredList([job()])
       if (!outcome.ok && isCancelled(outcome.failure.value)) throw outcome.failure.value
-      outcomes.push(outcome as Settled<T>)
+      outcomes.push(outcome)
     }
     return outcomes
   })()

@@ -351,7 +351,56 @@ describe('npm start', () => {
     expect(stdout.lines.at(-1)).toBe('   1.00 s  poem 1  He who binds to himself a joy')
     sim.advance(15_000)
     expect(running.code).toBe(0)
-    expect(stdout.text).toMatchInlineSnapshot()
+    expect(stdout.text).toMatchInlineSnapshot(`
+      "Three slow poets: four lines each, and 1 s of silence before every line.
+
+      Sequential: one after another, as a blocking client has to
+
+         1.00 s  poem 1  He who binds to himself a joy
+         2.00 s  poem 1  Does the winged life destroy;
+         3.00 s  poem 1  But he who kisses the joy as it flies
+         4.00 s  poem 1  Lives in eternity's sun rise.
+         5.00 s  poem 2  Il pleure dans mon cœur
+         6.00 s  poem 2  Comme il pleut sur la ville ;
+         7.00 s  poem 2  Quelle est cette langueur
+         8.00 s  poem 2  Qui pénètre mon cœur ?
+         9.00 s  poem 3  Who has seen the wind?
+        10.00 s  poem 3  Neither I nor you:
+        11.00 s  poem 3  But when the leaves hang trembling,
+        12.00 s  poem 3  The wind is passing through.
+
+      Concurrent: all at once, as an asynchronous client can
+
+         1.00 s  poem 1  He who binds to himself a joy
+         1.00 s  poem 2  Il pleure dans mon cœur
+         1.00 s  poem 3  Who has seen the wind?
+         2.00 s  poem 1  Does the winged life destroy;
+         2.00 s  poem 2  Comme il pleut sur la ville ;
+         2.00 s  poem 3  Neither I nor you:
+         3.00 s  poem 1  But he who kisses the joy as it flies
+         3.00 s  poem 2  Quelle est cette langueur
+         3.00 s  poem 3  But when the leaves hang trembling,
+         4.00 s  poem 1  Lives in eternity's sun rise.
+         4.00 s  poem 2  Qui pénètre mon cœur ?
+         4.00 s  poem 3  The wind is passing through.
+
+      Why? ─ waits for a poet, ● is a line that arrived; both pictures have one scale.
+
+        sequential
+         poem 1  ────●────●────●────●
+         poem 2                      ────●────●────●────●
+         poem 3                                          ────●────●────●────● 12.00 s
+
+        concurrent
+         poem 1  ────●────●────●────●
+         poem 2  ────●────●────●────●
+         poem 3  ────●────●────●────●                                          4.00 s
+
+        sequential 12.00 s   concurrent 4.00 s   ratio 3.0x
+
+      No poet was any faster: the reader used the time in which each was silent.
+      "
+    `)
     expect(stderr.text).toBe('')
     expect(Math.max(...stdout.lines.map((line) => line.length))).toBeLessThanOrEqual(80)
     expect(stdout.text).not.toContain('\x1b')

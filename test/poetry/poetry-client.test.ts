@@ -50,7 +50,7 @@ class TestEndpoint implements ClientEndpoint {
 describe('getting a poem', () => {
   it('gives the text when the server hangs up, wherever it was cut, and not before', () => {
     const poem = 'Qui pénètre\nmon cœur ?\n'
-    for (const chunks of everyChunking(toBytes(poem))) {
+    everyChunking(toBytes(poem), (chunks) => {
       const endpoint = new TestEndpoint()
       const text = getPoetry(endpoint)
       const transport = endpoint.answer()
@@ -58,7 +58,7 @@ describe('getting a poem', () => {
       assertNoResult(text)
       transport.end()
       expect(successResultOf(text)).toBe(poem)
-    }
+    })
   })
 
   it('gives the bytes as they came, if you ask for those, UTF-8 or not', () => {

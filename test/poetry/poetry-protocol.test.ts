@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { ConnectionLost, equal, join, toBytes } from 'couplet'
 import { builtInPoems, PoetryFactory, PoetryProtocol } from 'couplet/poetry'
 import { connected, ManualClock } from 'couplet/testing'

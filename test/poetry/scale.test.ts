@@ -1,5 +1,6 @@
-import { connectProtocol, gatherResults, type IPAddress, Protocol, TCPClientEndpoint, toBytes } from 'couplet'
-import { experiment, type Experiment, getPoetryBytes, PoetryFactory, PoetryProtocol } from 'couplet/poetry'
+import { connectProtocol, equal, gatherResults, type IPAddress, Protocol, TCPClientEndpoint, toBytes } from 'couplet'
+import type { PoetryProtocol } from 'couplet/poetry'
+import { experiment, type Experiment, getPoetryBytes, PoetryFactory } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
 import { describe, expect, it } from 'vitest'
 
@@ -55,7 +56,7 @@ describe('one slow poet', () => {
     })
     sim.advance(10_000)
     expect([protocols.length, took]).toEqual([1000, 4000])
-    expect(got.every((one) => Buffer.compare(one, poem) === 0)).toBe(true)
+    expect(got.every((one) => equal(one, poem))).toBe(true)
     expect(sim.pending).toBe(0)
   })
 
@@ -99,7 +100,7 @@ describe('one slow poet', () => {
 })
 
 describe('a thousand slow poets', () => {
-  it('together take as long as the slowest of them, and 2 % more at most', () => {
+  it('together take as long as the slowest of them, and 2 % more at most', { timeout: 30_000 }, () => {
     const sim = new Sim({ ...busy, latency: 20 })
     const poems = Array.from({ length: 1000 }, (_, index) => poemOf(1 + (index % 10), `poet ${index}`))
     const poets = sim.host('poets')
@@ -118,7 +119,9 @@ describe('a thousand slow poets', () => {
     expect(together?.ms).toBeGreaterThanOrEqual(10_000)
     expect(together?.ms).toBeLessThanOrEqual(10_200)
     expect(sequential?.ms).toBeGreaterThanOrEqual(5_500_000)
-    expect(together?.poems).toEqual(poems)
-    expect(sequential?.poems).toEqual(poems)
+    for (const run of [sequential, together]) {
+      expect(run?.poems).toHaveLength(1000)
+      expect(run?.poems.every((poem, index) => equal(poem, poems[index] ?? poem.subarray(1)))).toBe(true)
+    }
   })
 })

@@ -6,7 +6,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { inspect, parseArgs } from 'node:util'
-import { Deferred, inlineCallbacks, type InlineGenerator } from 'couplet'
+import type { Deferred } from 'couplet'
+import { inlineCallbacks, type InlineGenerator } from 'couplet'
 import { parseDuration } from '../../duration.ts'
 import { printable } from '../../printable.ts'
 import { exitCode, exitCodeFor, type ExitCode } from './exit-codes.ts'
@@ -86,10 +87,10 @@ function parse({ options }: Command, argv: readonly string[]): CommandLine {
   const known = { ...options, help: { ...flag, short: 'h' }, version: flag, debug: flag }
   try {
     const { values, positionals } = parseArgs({ args: joined(argv, options), options: known, allowPositionals: true })
-    return { options: values as CommandLine['options'], positionals }
+    return { options: values, positionals }
   } catch (error) {
     // parseArgs explains at length; its first sentence says what is wrong.
-    const [sentence = ''] = String((error as Error).message).split(/\.\s|\n/)
+    const [sentence = ''] = (error as Error).message.split(/\.\s|\n/)
     throw new UsageError(
       sentence.replace(/^./, (first) => first.toLowerCase()),
       { cause: error },

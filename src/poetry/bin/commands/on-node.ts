@@ -8,7 +8,7 @@ import { Deferred } from 'couplet'
 import { react } from 'couplet/node'
 import { type Command, main } from './command.ts'
 import { exitCode } from './exit-codes.ts'
-import { type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** Does what the command line of this process says, and ends the process. */
 export function runOnNode(command: Command): void {

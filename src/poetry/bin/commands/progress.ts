@@ -146,7 +146,7 @@ class LiveProgress extends TaskProgress {
     this.#next = this.clock.callLater(frame, () => this.#draw())
     // One column is left free: a terminal that wraps would add a line that we do not count.
     const width = (this.output.columns ?? 80) - 1
-    const lines = this.#picture().map((line) => [...line].slice(0, width).join(''))
+    const lines = this.#picture().map((line) => Array.from(line).slice(0, width).join(''))
     this.#shown = lines.length
     this.output.write(lines.map((line) => `${line}\n`).join(''))
   }

@@ -1,0 +1,106 @@
+import { builtInPoems } from 'couplet/poetry'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Program, Started } from './programs.ts'
+
+const whole = builtInPoems.map(({ text }) => text).join('')
+const started = new Started()
+
+afterEach(() => started.end())
+
+/** The ports on which a slowpoetry listens, once it does. */
+async function portsOf(server: Program, count = 3): Promise<string[]> {
+  const lines = await server.prints(/^listening on 127\.0\.0\.1:(\d+): .*\n/, count)
+  await server.prints(/Ctrl-C ends it\n/)
+  return lines.map(([, port = '']) => port)
+}
+
+// A program takes half a second to start on a quiet machine; this is no waiting time but the point of giving up.
+describe('the programs', { timeout: 30_000 }, () => {
+  it('give three poems to whoever asks, and end well on Ctrl-C', async () => {
+    const server = started.poetry('slowpoetry', '--port', '0', '--delay', '10ms')
+    const ports = await portsOf(server)
+    const client = await started.poetry('get-poetry', ...ports).ended
+    expect([client.code, client.stdout]).toEqual([0, whole])
+    expect(client.stderr).toMatch(/^3 poems, 342 bytes, concurrent, in \d+\.\d\d s\n$/m)
+    server.child.kill('SIGINT')
+    expect(await server.ended).toEqual(expect.objectContaining({ code: 0, stderr: '' }))
+  })
+
+  it('end well on SIGTERM too, and the client of the moment still gets the rest of its poem', async () => {
+    const server = started.poetry('slowpoetry', '--port', '0', '--delay', '200ms', '--num-bytes', '1')
+    const [port = ''] = await portsOf(server)
+    const client = started.poetry('get-poetry', port)
+    await client.prints(/got 1 bytes from/)
+    server.child.kill('SIGTERM')
+    expect((await server.ended).code).toBe(0)
+    expect(await client.ended).toEqual(expect.objectContaining({ code: 0, stdout: builtInPoems[0].text }))
+  })
+
+  it('tell a poem that was cut off from a whole one, and print the others', async () => {
+    const server = started.poetry('slowpoetry', '--port', '0', '--delay', '0')
+    const [first = '', , third = ''] = await portsOf(server)
+    const broken = await started.server((socket) => {
+      socket.write('half a po')
+      // Once the client has it, and not before: a reset may overtake what it follows.
+      client.prints(/got 9 bytes from/).then(
+        () => socket.resetAndDestroy(),
+        () => undefined,
+      )
+    })
+    const client: Program = started.poetry('get-poetry', first, broken, third)
+    const { code, stdout, stderr } = await client.ended
+    expect([code, stdout]).toEqual([74, `${builtInPoems[0].text}${builtInPoems[2].text}`])
+    expect(stderr.match(/^get-poetry: .*$/gm)).toEqual([
+      expect.stringContaining(`get-poetry: 127.0.0.1:${broken}: incomplete: only 9 bytes of the poem arrived (`),
+    ])
+  })
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('give up a poem that never ends on %s, and say nothing about it', async (signal, exit) => {
+    const endless = await started.server((socket) => void socket.write('one\n'))
+    const client = started.poetry('get-poetry', endless)
+    await client.prints(/got 4 bytes from/)
+    client.child.kill(signal)
+    const { code, stdout, stderr } = await client.ended
+    expect([code, stdout]).toEqual([exit, ''])
+    expect(stderr).toBe(`task 1: got 4 bytes from 127.0.0.1:${endless}\n`)
+  })
+
+  it('are silent when whoever reads them has left', async () => {
+    const poem = await started.server((socket) => {
+      client.child.stdout?.destroy()
+      socket.end('a poem that nobody wants\n')
+    })
+    const client: Program = started.poetry('get-poetry', poem)
+    const { code, stderr } = await client.ended
+    expect(code).toBe(141)
+    expect(stderr).not.toMatch(/EPIPE|error|get-poetry:/i)
+  })
+
+  it('say which port is in use, or that no server is there', async () => {
+    const taken = await started.server(() => undefined)
+    const server = started.poetry('slowpoetry', '--port', taken)
+    // Nobody but root can listen at port 1, and nobody does.
+    const refused = started.poetry('get-poetry', '1')
+    const [one, other] = await Promise.all([server.ended, refused.ended])
+    expect([one.code, one.stdout]).toEqual([71, ''])
+    expect(one.stderr).toMatch(new RegExp(`^slowpoetry: 127\\.0\\.0\\.1:${taken}: cannot listen: .*in use.*\\n$`))
+    expect([other.code, other.stdout]).toEqual([69, ''])
+    expect(other.stderr).toMatch(
+      /^get-poetry: 127\.0\.0\.1:1: connection refused \(is the server running\?\)\n0 of 1 poems, /,
+    )
+  })
+
+  it('run the experiment, in a pipe without a color', async () => {
+    const { code, stdout, stderr } = await started.poetry('experiment', '--delay', '20ms').ended
+    expect([code, stderr]).toEqual([0, ''])
+    for (const { text } of builtInPoems) {
+      for (const line of text.trim().split('\n')) expect(stdout.split(line)).toHaveLength(3)
+    }
+    expect(stdout).toMatch(/sequential 0\.\d\d s {3}concurrent 0\.\d\d s {3}ratio \d\.\dx\n/)
+    expect(stdout).not.toContain('\x1b')
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
+  })
+})
