@@ -1,6 +1,6 @@
 /** Bytes: encoded, joined, compared, and shown so that nothing in them can do harm. */
 import { copy, equal, escaped, join, toBytes, toText } from 'couplet'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 const bytes = fc.uint8Array({ maxLength: 200 })

@@ -46,7 +46,7 @@ class Polite extends Protocol {
   asked = 0
   lost = 0
   stubborn = false
-  stopping(): void {
+  override stopping(): void {
     this.asked++
     if (!this.stubborn) this.transport.loseConnection()
   }

@@ -1,6 +1,6 @@
 /** TimerQueue and DelayedCall: what is due, in which order, whatever is cancelled or moved meanwhile. */
 import { AlreadyCalled, AlreadyCancelled, type DelayedCall, TimerQueue } from 'couplet'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 function queueAt(time = { now: 0 }): { queue: TimerQueue; time: { now: number }; changes: () => number } {
