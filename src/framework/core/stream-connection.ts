@@ -80,10 +80,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   #closing = false
   #aborted = false
   #lost = false
-  /** Why it ended, once that is settled before the medium has closed. */
+  /** Why it ended, where that is settled before the medium has closed. */
   #reason: ConnectionClosed | undefined
-  /** What broke, where the close itself went the clean way. */
-  #cause: Error | undefined
   #truncated: Error | undefined
   #discarded = 0
   #linger: DelayedCall | undefined
@@ -124,7 +122,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   protected abstract finish(): void
   /** Both directions are over: close, then call {@link closed}, in a later event. */
   protected abstract close(): void
-  /** Drop everything, tell the peer with a reset, then call {@link closed}, in a later event. */
+  /** Drop everything, tell the peer with a reset, then call {@link closed}, in a later event. May follow `close()`. */
   protected abstract reset(): void
 
   /* ---------------------------------------------------------------- what a medium says */
@@ -207,7 +205,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
         this.#truncated = protocol.inputEnded?.()
       })
       if (this.#aborted) return
-      if (this.#truncated === undefined && protocol.readConnectionLost !== undefined) this.#call('readConnectionLost')
+      const goesOn = this.#truncated === undefined && !this.#losing && protocol.readConnectionLost !== undefined
+      if (goesOn) this.#call('readConnectionLost')
       else this.#losing = true
     }
     this.#advance()
@@ -322,7 +321,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       cancel(this.#deadline)
       this.#deadline = this.reactor.callLater(abortAfter, () => this.abortConnection(cause))
     }
-    this.#cause ??= cause
+    // Settled now: how the medium ends after this is only a consequence.
+    if (cause !== undefined) this.#reason ??= this.#abortedBy(cause)
     if (this.#losing) return
     this.#losing = true
     trace?.at('conn.close', this, { how: 'lose' })
@@ -333,7 +333,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   abortConnection(cause?: Error): void {
     if (this.#lost || this.#aborted) return
     this.#aborted = true
-    this.#reason ??= new ConnectionAborted(`${this.peer}: connection aborted${because(cause)}`, causedBy(cause))
+    this.#reason ??= this.#abortedBy(cause)
     trace?.at('conn.close', this, { how: 'abort' })
     this.#drop()
     this.reset()
@@ -542,11 +542,12 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     return (this.#reason ??= this.#reasonOfClose())
   }
 
+  #abortedBy(cause: Error | undefined): ConnectionAborted {
+    return new ConnectionAborted(`${this.peer}: connection aborted${because(cause)}`, causedBy(cause))
+  }
+
   #reasonOfClose(): ConnectionClosed {
     const { peer } = this
-    if (this.#cause !== undefined) {
-      return new ConnectionAborted(`${peer}: connection aborted${because(this.#cause)}`, { cause: this.#cause })
-    }
     if (this.#truncated !== undefined) {
       return new ConnectionLost(`${peer}: connection lost${because(this.#truncated)}`, { cause: this.#truncated })
     }
