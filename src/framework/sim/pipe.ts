@@ -86,9 +86,11 @@ export class Pipe {
     this.#windowUpdate = new SimEvent(sender.turn, () => this.#openWindow())
   }
 
-  /** How many bytes {@link send} would take, at most. */
-  get room(): number {
-    return Math.min(mostRead, this.#options.sendBuffer - this.#held)
+  /** How many of `length` bytes {@link send} would take. */
+  roomFor(length: number): number {
+    const { sendBuffer } = this.#options
+    const free = sendBuffer - this.#held
+    return isTooLittle(free, length, sendBuffer) ? 0 : Math.min(length, free, mostRead)
   }
 
   /** Whether bytes are in the receive buffer. */
@@ -96,7 +98,7 @@ export class Pipe {
     return this.#unread.length > 0
   }
 
-  /** Takes bytes; their memory belongs to the pipe from now on. @param bytes no more than there is {@link room} for */
+  /** Takes bytes; their memory belongs to the pipe from now on. @param bytes no more than {@link roomFor} said */
   send(bytes: Uint8Array, seq: Seq | undefined): void {
     this.#unsent.push({ bytes, seq })
     this.#held += bytes.length
@@ -146,9 +148,9 @@ export class Pipe {
   #depart(): void {
     let piece = this.#unsent[0]
     while (piece !== undefined) {
-      const open = this.#options.receiveBuffer - this.#window
-      if (open <= 0) return
       const { bytes, seq } = piece
+      const open = this.#options.receiveBuffer - this.#window
+      if (isTooLittle(open, bytes.length, this.#options.receiveBuffer)) return
       if (bytes.length <= open) {
         this.#unsent.shift()
         this.#onTheWire(bytes, seq)
@@ -224,4 +226,12 @@ export class Pipe {
     this.#depart()
     this.#sender.hasRoom()
   }
+}
+
+/**
+ * Whether it is better to wait until more of a buffer is free. Otherwise two buffers that are no multiples of each other
+ * soon pass on single bytes: the silly window syndrome (RFC 813).
+ */
+function isTooLittle(free: number, wanted: number, buffer: number): boolean {
+  return free < wanted && free * 2 < buffer
 }

@@ -124,7 +124,7 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   /** Copies into the send buffer what it has room for. @returns whether that was all */
   #fill(): boolean {
     for (;;) {
-      const length = Math.min(this.#out.room, this.#remaining())
+      const length = this.#out.roomFor(this.#remaining())
       if (length === 0) break
       this.#out.send(this.#take(length), this.progressed(length))
     }
@@ -157,6 +157,7 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   }
 
   #goneWith(reset: boolean): void {
+    if (this.#gone) return
     if (reset) this.#sendReset()
     this.#leave()
     this.#timeline.schedule(this.#closed)

@@ -5,7 +5,7 @@
  * Ancestors: `twisted.internet.task.Clock`, `twisted.internet.testing.MemoryReactor` and `twisted.test.iosim`, in one.
  */
 import { type IPAddress, IPv4Address, ipAddress } from '../core/address.ts'
-import { setUnhandledScheduler } from '../deferred/unhandled.ts'
+import { holdReports, releaseReports, reportNow } from './held-reports.ts'
 import { Hop } from './hop.ts'
 import type { PipeOptions } from './pipe.ts'
 import { RandomStream } from './random-stream.ts'
@@ -38,9 +38,6 @@ export interface HostOptions {
 /** 2020-01-01T00:00:00Z, in milliseconds since 1970. */
 const year2020 = 1_577_836_800_000
 const oneDay = 86_400_000
-
-/** Whether some world runs with promises: of two at once, each would report the other's failures. */
-let running = false
 
 /**
  * @example
@@ -163,22 +160,16 @@ export class Sim {
   }
 
   async #drive(limit: number, isOver: () => boolean): Promise<void> {
-    if (running) throw new Error('a simulated world is running already: await one before you run the next')
-    running = true
     const hop = new Hop()
-    // A failure that nobody handles is reported after the turn in which it arose and all its microtasks: in this world,
-    // at the same moment every time.
-    const reports: (() => void)[] = []
-    const restore = setUnhandledScheduler((report) => reports.push(report))
+    holdReports()
     try {
       do {
         await hop.microtasks()
-        for (const report of reports.splice(0)) report()
+        reportNow()
       } while (!isOver() && this.#timeline.step(limit))
     } finally {
-      running = false
       hop.close()
-      restore()
+      releaseReports()
     }
   }
 
