@@ -8,7 +8,7 @@ import { Factory, serverFromString } from 'couplet'
 import { react } from 'couplet/node'
 import { Shout } from './shout-protocol.ts'
 
-await react(async (reactor, endpoint = 'tcp:8000:interface=127.0.0.1') => {
+react(async (reactor, endpoint = 'tcp:8000:interface=127.0.0.1') => {
   const port = await serverFromString(reactor, endpoint).listen(Factory.forProtocol(() => new Shout()))
   console.log(`listening on ${port.host}`)
   await reactor.whenStopped()
