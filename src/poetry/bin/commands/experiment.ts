@@ -12,7 +12,7 @@ import { printableLines } from '../../printable.ts'
 import { drawBar } from '../../timeline.ts'
 import { type Command, type CommandLine, duration, UsageError } from './command.ts'
 import { exitCode, type ExitCode, exitCodeForSignal } from './exit-codes.ts'
-import { type Color, type World, written } from './world.ts'
+import { type Color, widthOf, type World, written } from './world.ts'
 
 const help = `\
 Usage: npm start [-- --delay TIME]
@@ -87,15 +87,15 @@ function* show({ options, positionals }: CommandLine, world: World): InlineGener
 
 /** Both runs on one scale, so that the difference can be seen, and then in figures. */
 function picture({ sequential, concurrent }: Experiment, { paint, stdout }: World): string {
-  const width = Math.max(20, Math.min(widest, (stdout.columns ?? 80) - 20))
+  const width = Math.max(20, Math.min(widest, widthOf(stdout) - 20))
   const span = Math.max(sequential.ms, concurrent.ms, 1)
   const rows = (run: Run): string[] => [
     `  ${run.mode}`,
     ...run.bars.map((bar, index) => {
       const drawn = bar === undefined ? '' : drawBar(bar, span, width)
-      const time =
-        index === run.bars.length - 1 ? `${' '.repeat(width - drawn.length)}${measured(run.ms).padStart(8)}` : ''
-      return `   ${paint(colorOf(index), `poem ${index + 1}  ${drawn}`)}${paint('bold', time)}`
+      const row = `   ${paint(colorOf(index), `poem ${index + 1}  ${drawn}`)}`
+      if (index < run.bars.length - 1) return row
+      return `${row}${' '.repeat(width - drawn.length)}${paint('bold', measured(run.ms).padStart(8))}`
     }),
   ]
   const times = `  sequential ${measured(sequential.ms)}   concurrent ${measured(concurrent.ms)}`

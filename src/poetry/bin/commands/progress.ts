@@ -6,7 +6,7 @@
 import type { Clock, DelayedCall } from 'couplet'
 import { measured } from '../../duration.ts'
 import { printable } from '../../printable.ts'
-import type { Output } from './world.ts'
+import { type Output, widthOf } from './world.ts'
 
 /** Told what happens to each poem, by its place in the order asked for. */
 export interface Progress {
@@ -145,7 +145,7 @@ class LiveProgress extends TaskProgress {
     this.#next?.[Symbol.dispose]()
     this.#next = this.clock.callLater(frame, () => this.#draw())
     // One column is left free: a terminal that wraps would add a line that we do not count.
-    const width = (this.output.columns ?? 80) - 1
+    const width = widthOf(this.output) - 1
     const lines = this.#picture().map((line) => Array.from(line).slice(0, width).join(''))
     this.#shown = lines.length
     this.output.write(lines.map((line) => `${line}\n`).join(''))

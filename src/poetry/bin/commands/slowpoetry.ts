@@ -40,6 +40,9 @@ Examples:
 /** A poem file may have so many bytes. */
 const largestFile = 16 * 1024 * 1024
 
+/** So many clients may come at the same moment; a kernel that has no room for one lets it wait for a second. */
+const backlog = 4096
+
 /** Milliseconds that clients get to take the rest of their poems when the server ends. */
 const drainTime = 5000
 
@@ -73,7 +76,7 @@ function* serve(line: CommandLine, { reactor, stdout }: World): InlineGenerator<
   try {
     for (const [index, { name, poem }] of offers.entries()) {
       const factory = new PoetryFactory(reactor, poem, { delay, numBytes })
-      const port = yield* reactor.listenTCP(first === 0 ? 0 : first + index, factory, { interface: iface })
+      const port = yield* reactor.listenTCP(first === 0 ? 0 : first + index, factory, { interface: iface, backlog })
       ports.push(port)
       stdout.write(`listening on ${port.host}: ${name}\n`)
     }

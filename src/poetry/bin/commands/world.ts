@@ -15,6 +15,11 @@ export interface Output {
   write(data: string | Uint8Array, done?: (error?: Error | null) => void): unknown
 }
 
+/** How wide it is, in columns: 80 where nobody knows, which a terminal without a size says as 0. */
+export function widthOf({ columns = 0 }: Output): number {
+  return columns > 0 ? columns : 80
+}
+
 /** Everything that a command may touch, besides the files that it is given. */
 export interface World {
   readonly reactor: Reactor
