@@ -1,10 +1,11 @@
 /** LoopingCall: a function called again and again, on a grid that does not drift. */
-import { CancelledError, type Clock, Deferred, type DelayedCall, LoopingCall, TimerQueue } from 'couplet'
+import { CancelledError, Deferred, LoopingCall } from 'couplet'
 import { ManualClock } from 'couplet/testing'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, expectTypeOf, it } from 'vitest'
 import { takeReports } from '../deferred/reports.ts'
 import { outcome } from '../scripted-reactor.ts'
+import { LateClock } from './late-clock.ts'
 
 let clock: ManualClock
 let times: number[]
@@ -346,27 +347,6 @@ describe('LoopingCall', () => {
     expect(() => new LoopingCall(clock, (count: number) => count)).not.toThrow()
   })
 })
-
-/** A clock that is as late as the test wants, as one on a busy machine is. */
-class LateClock implements Clock {
-  #now = 0
-  readonly #queue = new TimerQueue(this)
-
-  now(): number {
-    return this.#now
-  }
-
-  callLater(ms: number, f: () => unknown): DelayedCall {
-    return this.#queue.add(ms, f)
-  }
-
-  /** It is `time`, all at once; what is due is called now, and what that sets, the next time. */
-  jumpTo(time: number): void {
-    this.#now = time
-    const set = this.#queue.mark()
-    for (let call = this.#queue.take(time, set); call !== undefined; call = this.#queue.take(time, set)) call.run()
-  }
-}
 
 async function turnOfMicrotasks(): Promise<void> {
   for (let step = 0; step < 20; step++) await Promise.resolve()

@@ -89,17 +89,6 @@ export class CooperativeTask<R = unknown> {
     return watcher
   }
 
-  /** As {@link whenDone}, but cancelling it stops the task. */
-  whenDoneOrCancelled(): Deferred<Awaited<R>> {
-    const watcher = this.whenDone()
-    const done = new Deferred<Awaited<R>>((_, reason) => {
-      watcher.cancel(reason)
-      if (!this.finished) this.stop()
-    })
-    watcher.chainDeferred(done)
-    return done
-  }
-
   /** Makes one step. For the Cooperator alone. */
   step(): void {
     this.#stepping = true

@@ -6,7 +6,7 @@
  * machine, on a busy one and in virtual time.
  */
 import type { Clock, DelayedCall } from '../core/clock.ts'
-import type { Deferred } from '../deferred/deferred.ts'
+import { Deferred } from '../deferred/deferred.ts'
 import { CooperativeTask } from './cooperative-task.ts'
 
 /** Work in steps: a generator, or anything else that can be iterated. What it yields is explained at `cooperate`. */
@@ -66,7 +66,14 @@ export class Cooperator {
    * @returns its outcome. Cancelling it stops the task
    */
   coiterate<R>(work: Work<R>): Deferred<Awaited<R>> {
-    return this.cooperate(work).whenDoneOrCancelled()
+    const task = this.cooperate(work)
+    const watcher = task.whenDone()
+    const done = new Deferred<Awaited<R>>((_, reason) => {
+      watcher.cancel(reason)
+      if (!task.finished) task.stop()
+    })
+    watcher.chainDeferred(done)
+    return done
   }
 
   /** Begins, or begins anew after {@link stop}. */
