@@ -19,7 +19,7 @@ export interface LineRules {
 export class LineDecoder implements Decoder<Uint8Array> {
   readonly type = 'line'
   readonly #rules: LineRules
-  #given: Data = ''
+  #given: Data | undefined
   #delimiter: Uint8Array = toBytes('')
   /** The delimiter's last byte, which is what is looked for. */
   #last = 0
