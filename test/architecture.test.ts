@@ -28,12 +28,12 @@ const plan = plans(`
 
   framework   core deferred tasks framing policies endpoints services protocols
 
-  poetry      couplet
+  poetry      couplet couplet/rx rxjs
   poetry/bin  couplet couplet/node poetry node:*
 `)
 
 /** Rooms that have a line above and are not built yet. This list only gets shorter. */
-const notYetBuilt = ['framework/policies', 'framework/services', 'framework/protocols', 'framework/rx']
+const notYetBuilt = ['framework/policies', 'framework/services', 'framework/protocols']
 
 /** The rooms that know Node; every other one is neutral. */
 const nodeRooms = Object.keys(plan.doors).filter((room) => plan.doors[room]?.includes('node:*'))
@@ -55,6 +55,12 @@ describe('the house', () => {
 
   it('knows Node in two rooms only', () => {
     expect(nodeRooms).toEqual(['framework/node', 'poetry/bin'])
+  })
+
+  it('knows RxJS in one room, and in the one file of the example that is about it', () => {
+    const knowing = house.filter(({ text }) => /from '(rxjs|couplet\/rx)'/.test(text)).map(({ path }) => path)
+    expect(knowing).toContain('src/poetry/rx.ts')
+    expect(knowing.filter((path) => !path.startsWith('src/framework/rx/'))).toEqual(['src/poetry/rx.ts'])
   })
 
   it('has every neutral file, and no other, compiled where Node does not exist', () => {
@@ -195,9 +201,15 @@ function plans(table: string): Plan {
         return [room, others]
       }),
     ),
-    frontDoors: ['framework', 'framework/node', 'framework/testing', 'framework/sim', 'poetry'].map(
-      (room) => `src/${room}/index.ts`,
-    ),
+    frontDoors: [
+      'framework/index.ts',
+      'framework/node/index.ts',
+      'framework/rx/index.ts',
+      'framework/sim/index.ts',
+      'framework/testing/index.ts',
+      'poetry/index.ts',
+      'poetry/rx.ts',
+    ].map((path) => `src/${path}`),
   }
 }
 
