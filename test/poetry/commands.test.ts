@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Factory, Protocol, toBytes } from 'couplet'
+import { connectProtocol, Factory, flushUnhandled, Protocol, TCPClientEndpoint, toBytes } from 'couplet'
 import { builtInPoems } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Command } from '../../src/poetry/bin/commands/command.ts'
 import { experimentCommand } from '../../src/poetry/bin/commands/experiment.ts'
 import { getPoetryCommand } from '../../src/poetry/bin/commands/get-poetry.ts'
@@ -46,12 +46,16 @@ beforeAll(() => {
   writeFileSync(file('short.txt'), 'one\ntwo\n')
   writeFileSync(file('binary.txt'), new Uint8Array([0, 0xff, 0x1b, 0x5b, 0x32, 0x4a, 0x0d, 0x0a, 0xed]))
   writeFileSync(file('empty.txt'), '')
+  writeFileSync(file('long.txt'), 'another line\n'.repeat(50_000))
   writeFileSync(file('huge.txt'), '')
   truncateSync(file('huge.txt'), 16 * 1024 * 1024 + 1)
   symlinkSync(file('circle.txt'), file('circle.txt'))
 })
 
 afterAll(() => rmSync(folder, { recursive: true }))
+
+// Whatever happens, somebody looks after every failure.
+afterEach(() => expect(flushUnhandled()).toEqual([]))
 
 describe('a command line that was written wrongly', () => {
   it.each<[keyof typeof commands, string, string]>([
@@ -174,6 +178,31 @@ describe('slowpoetry', () => {
     sim.advance()
     expect([server.code, server.stderr.text]).toEqual([0, ''])
     expect([client.code, client.stdout.text]).toEqual([0, whole])
+    expect(sim.pending).toBe(0)
+  })
+
+  it('does not wait for ever, when it ends, for a client that never reads', () => {
+    const sim = new Sim()
+    const host = sim.host('server')
+    const server = start(slowpoetry, [file('long.txt'), '--iface', '10.0.0.1'], host.reactor)
+    sim.advance()
+    let reason: Error | undefined
+    class Deaf extends Protocol {
+      override connectionMade(): void {
+        this.transport.pauseProducing()
+      }
+      override connectionLost(why: Error): void {
+        reason = why
+      }
+    }
+    connectProtocol(new TCPClientEndpoint(sim.host('client').reactor, 'server', 10_000), new Deaf())
+    sim.advance(1500)
+    host.reactor.stop('SIGTERM')
+    sim.advance(4999)
+    expect([server.code, reason]).toEqual([undefined, undefined])
+    sim.advance(1)
+    // A reset, so that nobody takes for whole what was cut off.
+    expect([server.code, server.stderr.text, reason?.name]).toEqual([0, '', 'ConnectionLost'])
     expect(sim.pending).toBe(0)
   })
 })
@@ -322,6 +351,19 @@ describe('get-poetry', () => {
       '',
     ])
     expect(sim.pending).toBe(0)
+  })
+
+  it('shows one line for all of them if they are many', () => {
+    const { run, sim } = machine()
+    run(slowpoetry, [])
+    sim.advance()
+    const stderr = new CapturedOutput({ isTTY: true })
+    const client = run(getPoetryCommand, Array<string>(20).fill('10000'), { stderr })
+    sim.advance(4000)
+    expect(client.code).toBe(0)
+    const frames = stderr.text.split('\x1b[1A\x1b[J')
+    expect(frames).toContain('… 0 of 20 poems, 1200 bytes\n')
+    expect(frames.at(-1)).toBe('… 20 of 20 poems, 2560 bytes\n20 poems, 2560 bytes, concurrent, in 4.00 s\n')
   })
 
   it('is silent when its stdout is closed early', () => {

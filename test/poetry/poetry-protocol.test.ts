@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { ConnectionLost, equal, join, toBytes } from 'couplet'
 import { builtInPoems, PoetryFactory, PoetryProtocol } from 'couplet/poetry'
-import { connected, ManualClock } from 'couplet/testing'
+import { connected, ManualClock, StringTransport } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { endOfPiece, largestPiece } from '../../src/poetry/poem.ts'
 
@@ -98,10 +98,43 @@ describe('a slow poet', () => {
 
   it('says nothing to a client that was gone before it could begin', () => {
     const clock = new ManualClock()
-    const protocol = new PoetryProtocol(clock, toBytes(poem))
-    protocol.stopProducing()
-    connected(protocol)
+    const transport = new StringTransport()
+    transport.abortConnection()
+    transport.deliverTo(new PoetryProtocol(clock, toBytes(poem)))
     expect(clock.pending()).toEqual([])
+  })
+
+  it('says its whole poem once, whenever its client is slow and whenever its server closes', () => {
+    const event = fc.oneof(
+      fc.constant('pause' as const),
+      fc.constant('close' as const),
+      fc.integer({ min: 0, max: 2500 }),
+    )
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 20 }), fc.integer({ min: 1, max: 9 }), (events, numBytes) => {
+        const { clock, protocol, transport } = said(poem, { numBytes })
+        let paused = false
+        const turn = (): void => {
+          // Nobody pauses a producer that has finished.
+          if (transport.producer === undefined) return
+          if (paused) protocol.resumeProducing()
+          else protocol.pauseProducing()
+          paused = !paused
+        }
+        for (const one of events) {
+          const before = transport.text()
+          if (one === 'pause') turn()
+          else if (one === 'close') protocol.stopping()
+          else clock.advance(one)
+          expect(poem.startsWith(transport.text())).toBe(true)
+          if (paused && one !== 'pause') expect(transport.text()).toBe(before)
+        }
+        if (paused) turn()
+        clock.advance(60_000)
+        expect([transport.text(), transport.disconnecting, transport.aborting]).toEqual([poem, true, false])
+        expect(clock.pending()).toEqual([])
+      }),
+    )
   })
 
   it('has a poet of its own for each client, and one poem for all of them', () => {
