@@ -25,6 +25,9 @@ export interface ClientEndpoint {
    *   left open then. Fails with TypeError for a ClientFactory: nobody would call its hooks
    */
   connect<P extends Protocol>(factory: Factory<P>, options?: ConnectOptions): Deferred<P>
+
+  /** Where to, for people: `localhost:10000`. */
+  toString(): string
 }
 
 /** Where a server listens. */
@@ -35,6 +38,9 @@ export interface ServerEndpoint {
    * @returns fires with the open port, or fails with CannotListenError, or with what `startFactory` threw
    */
   listen(factory: Factory): Deferred<ListeningPort>
+
+  /** Where, for people: `127.0.0.1:10000`. */
+  toString(): string
 }
 
 /**

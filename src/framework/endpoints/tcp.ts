@@ -46,9 +46,8 @@ export class TCPClientEndpoint implements ClientEndpoint {
     return signal === undefined ? connected : connected.addSignal(signal)
   }
 
-  /** As in `localhost:10000`. */
   toString(): string {
-    return this.#host.includes(':') ? `[${this.#host}]:${this.#port}` : `${this.#host}:${this.#port}`
+    return hostAndPort(this.#host, this.#port)
   }
 
   #connect<P extends Protocol>(factory: Factory<P>): Deferred<P> {
@@ -86,6 +85,14 @@ export class TCPServerEndpoint implements ServerEndpoint {
       return this.#reactor.listenTCP(this.#port, factory, this.#options)
     })
   }
+
+  toString(): string {
+    return hostAndPort(this.#options.interface || '0.0.0.0', this.#port)
+  }
+}
+
+function hostAndPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** The connection, or the attempt, is over; that the factory fails in its turn does not change how. */
