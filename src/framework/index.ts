@@ -103,3 +103,26 @@ export { FrameBuffer } from './framing/frame-buffer.ts'
 export { FrameReceiver } from './framing/frame-receiver.ts'
 export { LineDecoder, type LineRules } from './framing/line-decoder.ts'
 export { LineReceiver } from './framing/line-receiver.ts'
+
+/* policies: Connection in, Connection out */
+export { addressSet, type AddressTest } from './policies/address-set.ts'
+export {
+  BadProxyHeader,
+  IdleTimeout,
+  NoProxyHeader,
+  TooManyConnections,
+  TotalTimeout,
+  UntrustedProxy,
+} from './policies/errors.ts'
+export { Layer } from './policies/layer.ts'
+export { limitConnections, limitPerPeer, type PeerPrefix } from './policies/limits.ts'
+export { proxyHeaderOf } from './policies/proxied-layer.ts'
+export { type ProxiedAddress, ProxyHeader, type ProxySSL, proxyTLV, type ProxyTLV } from './policies/proxy-header.ts'
+export { ProxyHeaderParser } from './policies/proxy-header-parser.ts'
+export { proxyProtocol, type ProxyProtocolOptions } from './policies/proxy-protocol.ts'
+export { proxyHeaderBytes, type ProxyHeaderOptions, sendProxyHeader } from './policies/send-proxy-header.ts'
+export { throttle, type ThrottleOptions } from './policies/throttle.ts'
+export { idleTimeout, totalTimeout } from './policies/timeouts.ts'
+export { trafficLog, type TrafficLogOptions } from './policies/traffic-log.ts'
+export { type Policy, withPolicies } from './policies/with-policies.ts'
+export { type WriteOptions } from './policies/write-throttle.ts'

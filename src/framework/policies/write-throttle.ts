@@ -1,0 +1,225 @@
+/**
+ * The layer that lets out no more than a token bucket allows; the rest waits here.
+ *
+ * Towards the connection below it is a registered producer for as long as anything waits, so that closing waits for it
+ * as for any other. Towards the protocol it makes the promises of a connection: a producer is paused above 64 KiB,
+ * without one reading stops, and above `maxSendQueue` the connection is aborted. Ancestor: `ThrottlingProtocol`.
+ */
+import { copy, type Data, toBytes } from '../core/bytes.ts'
+import type { Clock, DelayedCall } from '../core/clock.ts'
+import { type ConnectionClosed, SendQueueOverflow } from '../core/errors.ts'
+import { type PullProducer, pullToPush, type PushProducer } from '../core/producer.ts'
+import type { Hook } from '../core/protocol.ts'
+import { highWater } from '../core/stream-connection.ts'
+import type { Connection } from '../core/transport.ts'
+import { Layer } from './layer.ts'
+import type { TokenBucket } from './token-bucket.ts'
+
+/** Limits of what waits, as a connection has them. */
+export interface WriteOptions {
+  /** Bytes that may wait to be sent before the connection is aborted with SendQueueOverflow. 1 MiB unless given. */
+  readonly maxSendQueue?: number | undefined
+  /** Read on while more than 64 KiB wait to be sent: for protocols in which both sides write at length. */
+  readonly readWhileFull?: boolean | undefined
+}
+
+/** A waiting queue sends no more often than this, or a slow rate would be a packet for each byte. Milliseconds. */
+const pulse = 50
+/** Smaller pieces are copied, as a connection does; who writes them may use the memory again. Bytes. */
+const copyLimit = 2048
+/** Rounding must not make the last token of a piece come a timer later. */
+const hair = 1e-6
+
+export class WriteThrottle extends Layer {
+  readonly #clock: Clock
+  readonly #bucket: TokenBucket
+  readonly #options: WriteOptions
+  #pieces: Uint8Array[] = []
+  /** How many of the pieces have left already. */
+  #gone = 0
+  #size = 0
+  /** We are the producer of the connection below. */
+  #feeding = false
+  /** The connection below has enough for now. */
+  #full = false
+  /** Waits for tokens. */
+  #timer: DelayedCall | undefined
+  #producer: PushProducer | undefined
+  #producerPaused = false
+  /** `loseWriteConnection` was called. */
+  #ending = false
+
+  constructor(connection: Connection, clock: Clock, bucket: TokenBucket, options: WriteOptions = {}) {
+    super(connection)
+    this.#clock = clock
+    this.#bucket = bucket
+    this.#options = options
+  }
+
+  /* ---------------------------------------------------------------- what the protocol above does */
+
+  override get queued(): number {
+    return this.#size + this.transport.queued
+  }
+
+  override write(data: Data): void {
+    if (data.length === 0 || !this.#mayWrite) return
+    const before = this.queued
+    const bytes = toBytes(data)
+    this.#pieces.push(bytes === data && bytes.length <= copyLimit ? copy(bytes) : bytes)
+    this.#size += bytes.length
+    const { maxSendQueue = 1024 * 1024, readWhileFull = false } = this.#options
+    if (before > 0 && this.queued > maxSendQueue) {
+      this.abortConnection(new SendQueueOverflow(this.peer, this.queued, maxSendQueue))
+      return
+    }
+    this.#feed()
+    this.#pump()
+    if (this.queued <= highWater || this.#size === 0) return
+    if (this.#producer === undefined) {
+      if (!readWhileFull) this.holdInput()
+    } else if (!this.#producerPaused) {
+      this.#producerPaused = true
+      this.#callProducer('pauseProducing')
+    }
+  }
+
+  override abortConnection(cause?: Error): void {
+    super.abortConnection(cause)
+    this.#drop()
+  }
+
+  override loseWriteConnection(): void {
+    if (!this.disconnecting) this.#ending = true
+    super.loseWriteConnection()
+  }
+
+  override registerProducer(producer: PushProducer, streaming: true): void
+  override registerProducer(producer: PullProducer, streaming: false): void
+  override registerProducer(producer: PushProducer | PullProducer, streaming: boolean): void {
+    if (this.#producer !== undefined) {
+      throw new Error(`${this.peer}: a producer is registered already (unregisterProducer() it first)`)
+    }
+    if (!this.#mayWrite) {
+      this.guard('stopProducing', () => producer.stopProducing())
+      return
+    }
+    this.#producerPaused = false
+    if (streaming) {
+      this.#producer = producer as PushProducer
+    } else {
+      const asked = pullToPush(producer, (ask) => this.#soon(() => (this.#producer === asked ? ask() : undefined)))
+      this.#producer = asked
+    }
+    this.#feed()
+    if (!streaming) this.#callProducer('resumeProducing')
+  }
+
+  override unregisterProducer(): void {
+    this.#producer = undefined
+    this.#producerPaused = false
+    this.#feed()
+  }
+
+  /* ---------------------------------------------------------------- what the connection below says */
+
+  override connectionLost(reason: ConnectionClosed): Hook {
+    this.#drop()
+    return super.connectionLost(reason)
+  }
+
+  /** What the connection below sees: one producer, whoever writes. */
+  readonly #asProducer: PushProducer = {
+    pauseProducing: () => {
+      this.#full = true
+    },
+    resumeProducing: () => {
+      this.#full = false
+      this.#pump()
+    },
+    stopProducing: () => {
+      this.#drop()
+      const producer = this.#producer
+      this.#producer = undefined
+      return producer?.stopProducing()
+    },
+  }
+
+  /* ---------------------------------------------------------------- the queue */
+
+  /** As a connection decides it: a producer may write until it has finished, anybody else until the close begins. */
+  get #mayWrite(): boolean {
+    if (this.disconnected) return false
+    return this.#producer !== undefined || (!this.disconnecting && !this.#ending)
+  }
+
+  /** We are the producer of the connection below for as long as something waits, or may still come. */
+  #feed(): void {
+    const needed = this.#size > 0 || this.#producer !== undefined
+    if (needed === this.#feeding || this.disconnected) return
+    this.#feeding = needed
+    this.#full = false
+    if (needed) this.transport.registerProducer(this.#asProducer, true)
+    else this.transport.unregisterProducer()
+  }
+
+  /** Sends what there are tokens for, and comes back for the rest. */
+  #pump(): void {
+    if (this.#size === 0 || this.#timer?.active() === true) return
+    while (this.#size > 0 && !this.#full && !this.disconnected) {
+      const least = Math.min(this.#size, this.#bucket.in(pulse))
+      const tokens = Math.floor(this.#bucket.tokens + hair)
+      if (tokens < least) {
+        this.#timer = this.#clock.callLater(this.#bucket.wait(least), () => this.#pump())
+        return
+      }
+      this.#send(Math.min(tokens, this.#size))
+    }
+    if (this.#size === 0) this.#drained()
+  }
+
+  #send(most: number): void {
+    const first = this.#pieces[this.#gone]
+    if (first === undefined) return
+    const piece = first.length <= most ? first : first.subarray(0, most)
+    if (piece === first) this.#gone++
+    else this.#pieces[this.#gone] = first.subarray(most)
+    // Not one by one: taking the first of many pieces costs as much as there are pieces.
+    if (this.#gone * 2 > this.#pieces.length) {
+      this.#pieces.splice(0, this.#gone)
+      this.#gone = 0
+    }
+    this.#size -= piece.length
+    this.#bucket.take(piece.length)
+    this.transport.write(piece)
+  }
+
+  /** Nothing waits any more: whoever was held back goes on, in a later turn. */
+  #drained(): void {
+    this.releaseInput()
+    if (this.#producerPaused) this.#soon(() => this.#resumeProducer())
+    this.#feed()
+  }
+
+  #resumeProducer(): Hook {
+    if (!this.#producerPaused || this.#size > 0) return
+    this.#producerPaused = false
+    return this.#producer?.resumeProducing()
+  }
+
+  #drop(): void {
+    this.#pieces = []
+    this.#gone = this.#size = 0
+    if (this.#timer?.active() === true) this.#timer.cancel()
+  }
+
+  #callProducer(what: 'pauseProducing' | 'resumeProducing'): void {
+    this.guard(what, () => this.#producer?.[what]())
+  }
+
+  #soon(hook: () => Hook): void {
+    this.#clock.callLater(0, () => {
+      if (!this.disconnected) this.guard('resumeProducing', hook)
+    })
+  }
+}
