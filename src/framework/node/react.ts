@@ -8,6 +8,7 @@ import { basename, extname } from 'node:path'
 import { inspect } from 'node:util'
 import { isPromiseLike } from '../deferred/deferred.ts'
 import type { NodeReactor } from './node-reactor.ts'
+import { longestTimeout } from './system-timers.ts'
 
 /** Your program. What it returns, or what that settles to, is its outcome. */
 export type Main = (reactor: NodeReactor, ...argv: string[]) => unknown
@@ -41,6 +42,7 @@ export class Run {
   #stopIsAwaited = false
   #draining = false
   #exiting = false
+  #stay: NodeJS.Timeout | undefined
 
   /**
    * @param drain milliseconds that connections, and `main`, get to finish after a signal
@@ -121,6 +123,11 @@ export class Run {
 
   readonly #onNothingLeft = (): void => {
     if (this.#outcome !== undefined) return
+    if (this.#signal === undefined && this.#reactor.waitingForStop > 1) {
+      // Somebody waits for the signal; waiting for one does not keep Node up.
+      this.#stay ??= setInterval(() => {}, longestTimeout)
+      return
+    }
     if (this.#signal === undefined) {
       const why = 'nothing is left to wait for, but main has not finished (does it wait for a Deferred nobody fires?)'
       this.#say(`${programName(this.#process.argv)}: ${why}`)
@@ -142,6 +149,7 @@ export class Run {
   #exit(code: number): void {
     if (this.#exiting) return
     this.#exiting = true
+    clearInterval(this.#stay)
     this.#process.off('SIGINT', this.#onSignal)
     this.#process.off('SIGTERM', this.#onSignal)
     this.#process.off('beforeExit', this.#onNothingLeft)

@@ -22,6 +22,8 @@ export function resolveHost(host: string): Deferred<readonly IPAddress[]> {
     return found
   }
   try {
+    // Node takes the empty name for an answer without an address.
+    if (host === '') throw new RangeError('the name is empty')
     lookup(host, { all: true, verbatim: true }, (error, addresses) => {
       // Without a canceller, a Deferred that was cancelled takes this one late result in silence.
       if (error !== null) found.errback(lookupError(host, error))

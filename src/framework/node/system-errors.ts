@@ -42,7 +42,7 @@ export function connectError(address: Address, error: Error): ConnectError {
     case 'ENFILE':
       return new ConnectError(address, tooManyFiles, options)
     case 'ECONNRESET':
-      return new ConnectError(address, 'the peer reset the connection before it was made', options)
+      return new ConnectError(address, 'the peer reset the connection at once (is it full?)', options)
     case 'EACCES':
     case 'EPERM':
       return new ConnectError(address, 'not permitted (does a firewall forbid it?)', options)

@@ -10,7 +10,7 @@ import { TimerQueue } from '../core/timer-queue.ts'
 import type { Turn } from '../core/turn.ts'
 
 /** Node makes 1 ms of more. Milliseconds. */
-const longestTimeout = 2 ** 31 - 1
+export const longestTimeout = 2 ** 31 - 1
 
 export class SystemTimers {
   readonly #clock: Clock

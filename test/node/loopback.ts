@@ -1,0 +1,137 @@
+/**
+ * Real sockets for tests: a reactor, ports that are free, pairs of connections, raw peers that misbehave, and a way to
+ * wait for the loopback network to come to rest.
+ */
+import { once } from 'node:events'
+import { createServer, connect as connectSocket, type AddressInfo, type Server, type Socket } from 'node:net'
+import {
+  type Accept,
+  type Connection,
+  type ConnectionLimits,
+  Deferred,
+  type Fields,
+  IPv4Address,
+  type ListeningPort,
+  type ListenOptions,
+  type Protocol,
+  setTracer,
+  type Tracer,
+} from 'couplet'
+import { NodeReactor } from 'couplet/node'
+import { onTestFinished } from 'vitest'
+import type { TransportWorld } from '../core/transport-contract/world.ts'
+
+/** Any free port of this machine. */
+export const anywhere = new IPv4Address('TCP', '127.0.0.1', 0)
+
+/** Counts what happens; what it counts does not matter. */
+class Pulse implements Tracer {
+  beats = 0
+  at(_kind: string, _on: object, _fields?: Fields): number {
+    return ++this.beats
+  }
+  begin(): number {
+    return ++this.beats
+  }
+  end(): void {}
+  id(): string {
+    return ''
+  }
+  mark(): void {}
+  marked(): undefined {
+    return undefined
+  }
+}
+
+/** The network of this machine, for one test. */
+export class Loopback implements TransportWorld {
+  readonly reactor = new NodeReactor()
+  /** The kernel's two buffers grow to 4 and 6 MiB. */
+  readonly plenty = 32 << 20
+  readonly #pulse = new Pulse()
+
+  constructor() {
+    onTestFinished(setTracer(this.#pulse))
+  }
+
+  /** Opens a port that the end of the test closes. */
+  async listen(accept: Accept, options?: ListenOptions): Promise<ListeningPort> {
+    const port = await this.reactor.listen(anywhere, accept, options)
+    onTestFinished(() => port.stopListening({ drain: 0 }).toPromise())
+    return port
+  }
+
+  /** Opens a port whose connections get the protocols that `build` makes. */
+  serve(build: () => Protocol, options?: ListenOptions): Promise<ListeningPort> {
+    return this.listen((connection) => connection.deliverTo(build()), options)
+  }
+
+  async pair(limits: { near?: ConnectionLimits; far?: ConnectionLimits } = {}): Promise<[Connection, Connection]> {
+    const accepted = new Deferred<Connection>()
+    const port = await this.listen((connection) => accepted.callback(connection), limits.far)
+    const near = await this.reactor.dial(port.host, limits.near)
+    onTestFinished(() => near.abortConnection())
+    return [near, await accepted]
+  }
+
+  /** Two ends: ours, and a plain socket that can do what no Protocol of ours would. */
+  async withSocket(limits?: ConnectionLimits): Promise<[Connection, Socket]> {
+    const server = await listening(createServer({ allowHalfOpen: true, pauseOnConnect: true }))
+    const [dialed, [socket]] = await Promise.all([
+      this.reactor.dial(addressOf(server), limits),
+      once(server, 'connection') as Promise<[Socket]>,
+    ])
+    socket.on('error', () => {})
+    onTestFinished(() => {
+      dialed.abortConnection()
+      socket.destroy()
+    })
+    return [dialed, socket]
+  }
+
+  /** Waits until nothing happens any more. Over loopback, whatever was sent is there at once or soon after. */
+  async settle(): Promise<void> {
+    for (let before = -1; before !== this.#pulse.beats;) {
+      before = this.#pulse.beats
+      await turns(20)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      await turns(20)
+    }
+  }
+}
+
+/** Lets so many turns of Node's loop go by. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Lets turns go by until it has happened. */
+export async function until(happened: () => boolean): Promise<void> {
+  while (!happened()) await turns(1)
+}
+
+/** A raw server on a free port, closed by the end of the test. */
+export async function listening(server: Server): Promise<Server> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+  })
+  return server
+}
+
+export function addressOf(server: Server): IPv4Address {
+  return anywhere.withPort((server.address() as AddressInfo).port)
+}
+
+/** A raw client, connected, paused, and destroyed by the end of the test. */
+export async function socketTo(port: ListeningPort): Promise<Socket> {
+  const socket = connectSocket({ host: '127.0.0.1', port: (port.host as IPv4Address).port, allowHalfOpen: true })
+  socket.on('error', () => {})
+  socket.pause()
+  await once(socket, 'connect')
+  onTestFinished(() => {
+    socket.destroy()
+  })
+  return socket
+}
