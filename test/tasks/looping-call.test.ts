@@ -93,7 +93,7 @@ describe('LoopingCall', () => {
         const rounding = 2 * Number.EPSILON * (start + 60 * ms)
         for (const [k, time] of seen.entries()) expect(Math.abs(time - (start + k * ms))).toBeLessThanOrEqual(rounding)
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
