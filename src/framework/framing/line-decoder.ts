@@ -31,13 +31,7 @@ export class LineDecoder implements Decoder<Uint8Array> {
 
   /** The delimiter as bytes. @throws RangeError if it has none */
   get delimiter(): Uint8Array {
-    const { delimiter } = this.#rules
-    if (delimiter !== this.#given) {
-      if (delimiter.length === 0) throw new RangeError('a delimiter has one byte or more; this one is empty')
-      this.#given = delimiter
-      this.#delimiter = toBytes(delimiter)
-      this.#last = this.#delimiter[this.#delimiter.length - 1]!
-    }
+    if (this.#rules.delimiter !== this.#given) this.#adopt(this.#rules.delimiter)
     return this.#delimiter
   }
 
@@ -47,20 +41,32 @@ export class LineDecoder implements Decoder<Uint8Array> {
    *   the line must have, so that it does not depend on the chunking
    */
   decode(input: FrameBuffer): Uint8Array | undefined {
-    if (this.#rules.delimiter !== this.#given) input.scanned = 0
-    const delimiter = this.delimiter
-    const { maxLength } = this.#rules
+    const rules = this.#rules
+    if (rules.delimiter !== this.#given) {
+      this.#adopt(rules.delimiter)
+      // What was looked through in vain was looked through for another delimiter.
+      input.scanned = 0
+    }
+    const delimiter = this.#delimiter
     const before = delimiter.length - 1
+    const { maxLength } = rules
     let end = input.indexOf(this.#last, input.scanned)
     // The last byte alone does not make a delimiter: the ones before it must fit as well.
     while (end >= 0 && !endsAt(input, end, delimiter)) end = input.indexOf(this.#last, end + 1)
     if (end < 0) {
       input.scanned = input.length
-      if (input.length < maxLength + delimiter.length) return undefined
+      if (input.length <= maxLength + before) return undefined
     } else if (end - before <= maxLength) {
       return input.take(end - before, delimiter.length)
     }
     throw new LineTooLong(maxLength + 1, maxLength)
+  }
+
+  #adopt(delimiter: Data): void {
+    if (delimiter.length === 0) throw new RangeError('a delimiter has one byte or more; this one is empty')
+    this.#given = delimiter
+    this.#delimiter = toBytes(delimiter)
+    this.#last = this.#delimiter[this.#delimiter.length - 1]!
   }
 }
 
