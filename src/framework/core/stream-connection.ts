@@ -458,7 +458,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /* ---------------------------------------------------------------- reading */
 
   #adjustReading(): void {
-    const ended = this.#inputOver || this.#finWaits || this.#aborted || this.#lost
+    if (this.#aborted || this.#lost) return
+    const ended = this.#inputOver || this.#finWaits
     const heldBack = this.#protocol === undefined || this.#paused || this.#stalled
     // While closing we read on, and throw it away: unread input would turn our close into a reset.
     const wanted = !ended && (this.#losing || !heldBack)
