@@ -75,12 +75,11 @@ export class WriteThrottle extends Layer {
     }
     this.#feed()
     this.#pump()
-    if (this.queued <= highWater || this.#size === 0) return
+    if (this.queued <= highWater) return
     if (this.#producer === undefined) {
       if (!readWhileFull) this.holdInput()
-    } else if (!this.#producerPaused) {
-      this.#producerPaused = true
-      this.#callProducer('pauseProducing')
+    } else {
+      this.guard('pauseProducing', () => this.#pauseProducer())
     }
   }
 
@@ -112,7 +111,7 @@ export class WriteThrottle extends Layer {
       this.#producer = asked
     }
     this.#feed()
-    if (!streaming) this.#callProducer('resumeProducing')
+    if (!streaming) this.guard('resumeProducing', () => this.#producer?.resumeProducing())
   }
 
   override unregisterProducer(): void {
@@ -132,6 +131,7 @@ export class WriteThrottle extends Layer {
   readonly #asProducer: PushProducer = {
     pauseProducing: () => {
       this.#full = true
+      return this.#pauseProducer()
     },
     resumeProducing: () => {
       this.#full = false
@@ -159,13 +159,17 @@ export class WriteThrottle extends Layer {
     if (needed === this.#feeding || this.disconnected) return
     this.#feeding = needed
     this.#full = false
-    if (needed) this.transport.registerProducer(this.#asProducer, true)
-    else this.transport.unregisterProducer()
+    if (needed) {
+      this.transport.registerProducer(this.#asProducer, true)
+    } else {
+      this.transport.unregisterProducer()
+      this.releaseInput()
+    }
   }
 
   /** Sends what there are tokens for, and comes back for the rest. */
   #pump(): void {
-    if (this.#size === 0 || this.#timer?.active() === true) return
+    if (this.#timer?.active() === true) return
     while (this.#size > 0 && !this.#full && !this.disconnected) {
       const least = Math.min(this.#size, this.#bucket.in(pulse))
       const tokens = Math.floor(this.#bucket.tokens + hair)
@@ -175,7 +179,7 @@ export class WriteThrottle extends Layer {
       }
       this.#send(Math.min(tokens, this.#size))
     }
-    if (this.#size === 0) this.#drained()
+    if (this.#size === 0 && !this.#full) this.#drained()
   }
 
   #send(most: number): void {
@@ -196,13 +200,18 @@ export class WriteThrottle extends Layer {
 
   /** Nothing waits any more: whoever was held back goes on, in a later turn. */
   #drained(): void {
-    this.releaseInput()
     if (this.#producerPaused) this.#soon(() => this.#resumeProducer())
     this.#feed()
   }
 
+  #pauseProducer(): Hook {
+    if (this.#producer === undefined || this.#producerPaused) return
+    this.#producerPaused = true
+    return this.#producer.pauseProducing()
+  }
+
   #resumeProducer(): Hook {
-    if (!this.#producerPaused || this.#size > 0) return
+    if (!this.#producerPaused || this.#size > 0 || this.#full) return
     this.#producerPaused = false
     return this.#producer?.resumeProducing()
   }
@@ -211,10 +220,6 @@ export class WriteThrottle extends Layer {
     this.#pieces = []
     this.#gone = this.#size = 0
     if (this.#timer?.active() === true) this.#timer.cancel()
-  }
-
-  #callProducer(what: 'pauseProducing' | 'resumeProducing'): void {
-    this.guard(what, () => this.#producer?.[what]())
   }
 
   #soon(hook: () => Hook): void {
