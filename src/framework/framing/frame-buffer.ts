@@ -19,7 +19,6 @@ export class FrameBuffer {
   /** What frames are views of: `#bytes.buffer`, and where `#bytes` begins there. */
   #memory: ArrayBufferLike = nothing.buffer
   #origin = 0
-  #own = false
   #start = 0
   #end = 0
   /** The chunk that follows, of which the first `#joined` bytes are copied to the end of `#bytes` already. */
@@ -121,7 +120,7 @@ export class FrameBuffer {
   /** Takes as many bytes as can be had in one piece without a copy: all, or those before the next chunk. */
   takeRun(): Uint8Array {
     const length = this.#end - this.#start - (this.#next === undefined ? 0 : this.#joined)
-    if (length === this.#bytes.length && !this.#own) {
+    if (length === this.#bytes.length) {
       // The whole chunk, as it came.
       const chunk = this.#bytes
       this.skip(length)
@@ -153,7 +152,6 @@ export class FrameBuffer {
     this.#bytes = bytes
     this.#memory = bytes.buffer
     this.#origin = bytes.byteOffset
-    this.#own = false
     this.#start = 0
     this.#end = bytes.length
     this.#before = before
@@ -175,11 +173,13 @@ export class FrameBuffer {
 
   #join(next: Uint8Array, length: number): void {
     const end = this.#end + length
-    if (!this.#own || end > this.#bytes.length) this.#move(Math.floor((end - this.#start) * headroom))
+    if (end > this.#bytes.length) this.#move(Math.floor((end - this.#start) * headroom))
     // A `set` of few bytes costs more than a loop.
-    if (length < 8)
+    if (length < 8) {
       for (let index = 0; index < length; index++) this.#bytes[this.#end + index] = next[this.#joined + index]!
-    else this.#bytes.set(next.subarray(this.#joined, this.#joined + length), this.#end)
+    } else {
+      this.#bytes.set(next.subarray(this.#joined, this.#joined + length), this.#end)
+    }
     this.#end += length
     this.#joined += length
     if (this.#joined === next.length) this.#next = undefined
@@ -187,13 +187,10 @@ export class FrameBuffer {
 
   /** Moves what is to see to new memory of our own. */
   #move(capacity: number): void {
-    const { scanned } = this
     const length = this.#end - this.#start
     const own = new Uint8Array(capacity <= length ? length : Math.max(least, capacity))
     own.set(this.#bytes.subarray(this.#start, this.#end))
     this.#look(own, this.offset)
-    this.#own = true
     this.#end = length
-    this.scanned = scanned
   }
 }
