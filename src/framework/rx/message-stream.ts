@@ -191,7 +191,7 @@ export class MessageStream<T> implements Source {
 
   /** Pauses or resumes the connection, where that is not its state already. */
   #adjust(): void {
-    const wanted = this.#deliverable && this.#pending.length < this.#limit
+    const wanted = this.#deliverable && this.outstanding < this.#limit
     if (wanted === this.#flowing || this.#end !== undefined) return
     this.#flowing = wanted
     if (wanted) this.#upstream.resumeProducing()
