@@ -118,14 +118,15 @@ describe('FrameBuffer', () => {
           } else if (what === 'run') taken(buffer.takeRun())
           else taken(buffer.takeAll())
           expect([buffer.pending, buffer.offset]).toEqual([model.length, offset])
-          for (let index = 0; index < buffer.length; index += 7) expect(buffer.at(index)).toBe(model[index])
+          const some = [0, 1, 63, 64, buffer.length - 1].filter((index) => index >= 0 && index < buffer.length)
+          expect(some.map((index) => buffer.at(index))).toEqual(some.map((index) => model[index]))
           const wanted = model[5] ?? 0
           expect(buffer.indexOf(wanted, 3)).toBe(model.slice(0, buffer.length).indexOf(wanted, 3))
         }
-        for (const [bytes, values] of kept) expect([...bytes]).toEqual(values)
-        expect([...buffer.takeAll()]).toEqual(model)
+        for (const [bytes, values] of kept) expect(String(bytes)).toBe(String(values))
+        expect(String(buffer.takeAll())).toBe(String(model))
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     )
   })
 

@@ -98,7 +98,7 @@ describe('LineReceiver', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 
@@ -109,7 +109,7 @@ describe('LineReceiver', () => {
   })
 
   it('keeps characters whole that were cut by a chunk', () => {
-    everyChunking(toBytes('größe ✓\r\n'), (chunks) => {
+    everyChunking(toBytes('ö✓€\r\n'), (chunks) => {
       const protocol = new (class extends Lines {
         override lineReceived(line: Uint8Array): void {
           this.events.push(toText(line))
@@ -117,7 +117,7 @@ describe('LineReceiver', () => {
       })()
       const transport = connected(protocol)
       for (const chunk of chunks) transport.receive(chunk)
-      expect(protocol.events).toEqual(['größe ✓'])
+      expect(protocol.events).toEqual(['ö✓€'])
     })
   })
 
@@ -306,11 +306,11 @@ describe('raw mode', () => {
         this.setLineMode(rest)
       }
     }
-    everyChunking(toBytes('3\r\na\r\n2\r\n\r\n0\r\n'), (chunks) => {
+    everyChunking(toBytes('2\r\n\r\n1\r\nx0\r\n'), (chunks) => {
       const protocol = new Sized()
       const transport = connected(protocol)
       for (const chunk of chunks) transport.receive(chunk)
-      expect(protocol.events).toEqual(['line 3', 'a\r\n', 'line 2', '\r\n', 'line 0'])
+      expect(protocol.events).toEqual(['line 2', '\r\n', 'line 1', 'x', 'line 0'])
     })
   })
 
@@ -411,7 +411,7 @@ describe('sendLine', () => {
           expect(transport.text()).toBe('')
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     )
   })
 })
