@@ -44,6 +44,8 @@ interface Segment {
   readonly bytes: Uint8Array | undefined
   /** When it arrives, in microseconds. */
   readonly due: number
+  /** How many events of the instant in which it left led to it. */
+  readonly depth: number
   readonly sent: Seq | undefined
 }
 
@@ -169,7 +171,8 @@ export class Pipe {
     const length = bytes?.length ?? 0
     this.#held -= length
     this.#window += length
-    this.#wire.push({ bytes, due: this.#timeline.now + this.#options.latency, sent })
+    const { now, depth } = this.#timeline
+    this.#wire.push({ bytes, due: now + this.#options.latency, depth, sent })
     if (!this.#arrival.due) this.#timeline.schedule(this.#arrival, this.#options.latency)
   }
 
@@ -178,7 +181,11 @@ export class Pipe {
     const segment = this.#wire.shift()
     if (segment === undefined) return
     const next = this.#wire[0]
-    if (next !== undefined) this.#timeline.schedule(this.#arrival, next.due - this.#timeline.now)
+    if (next !== undefined) {
+      // Segments that left one after the other, in no time, did not lead to each other.
+      const depth = this.#options.latency === 0 ? next.depth + 1 : 0
+      this.#timeline.schedule(this.#arrival, next.due - this.#timeline.now, depth)
+    }
     const { bytes, sent } = segment
     if (bytes === undefined) this.#endArrives()
     else if (this.#receiverGone) this.#receiver.refuses()

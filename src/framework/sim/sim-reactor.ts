@@ -31,6 +31,10 @@ export class SimReactor extends Reactor {
   readonly #timers: TimerQueue
   readonly #timerDue: SimEvent
   readonly #nextTurn: SimEvent
+  /** The instant of the timer that was called last, how deep in it, and which calls are no deeper than that. */
+  #instant = -1
+  #depth = 0
+  #generation = 0
   /** What the next turn begins with. */
   #begin: () => void = () => {}
 
@@ -117,14 +121,35 @@ export class SimReactor extends Reactor {
     }
     const due = Math.max(microseconds(next), this.#timeline.now)
     if (!this.#timerDue.due || this.#timerDue.time !== due) {
-      this.#timeline.schedule(this.#timerDue, due - this.#timeline.now)
+      this.#timeline.schedule(
+        this.#timerDue,
+        due - this.#timeline.now,
+        this.#instant === this.#timeline.now ? this.#depth : 0,
+      )
     }
   }
 
-  /** Makes one call; if others are due now too, each gets a turn of its own. */
+  /**
+   * Makes one call; if others are due now too, each gets a turn of its own.
+   *
+   * Calls that had been asked for when this instant began, however many, did not lead to each other; those that came
+   * while these were made are one deeper, and so on.
+   */
   #callTimer(): void {
     const { next } = this.#timers
-    const call = next === undefined ? undefined : this.#timers.take(next)
+    if (next === undefined) return
+    if (this.#instant !== this.#timeline.now) {
+      this.#instant = this.#timeline.now
+      this.#depth = 0
+      this.#generation = this.#timers.mark()
+    }
+    let call = this.#timers.take(next, this.#generation)
+    if (call === undefined) {
+      this.#timeline.deepen()
+      this.#depth = this.#timeline.depth
+      this.#generation = this.#timers.mark()
+      call = this.#timers.take(next)
+    }
     if (call !== undefined) runDelayedCall(this.turn, call)
   }
 }

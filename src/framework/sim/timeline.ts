@@ -59,6 +59,11 @@ export class Timeline {
     return this.#happening
   }
 
+  /** How many events of this instant led to the one that happens now, one after the other. */
+  get depth(): number {
+    return this.#depth
+  }
+
   /** How many events are to come. */
   get size(): number {
     return this.#heap.length
@@ -72,11 +77,13 @@ export class Timeline {
   /**
    * `event` is due in `delay` microseconds, after everything that was scheduled for the same time before. If it was due
    * at some other time, it is not any more.
+   *
+   * @param depth how deep it is if it is due at this very instant: one deeper than what happens now, unless given
    */
-  schedule(event: SimEvent, delay = 0): void {
+  schedule(event: SimEvent, delay = 0, depth = this.#depth + 1): void {
     event.time = this.#now + delay
     event.order = ++this.#orders
-    event.depth = delay === 0 ? this.#depth + 1 : 0
+    event.depth = delay === 0 ? depth : 0
     if (event.position < 0) {
       event.position = this.#heap.length
       this.#heap.push(event)
@@ -118,7 +125,7 @@ export class Timeline {
     this.cancel(event)
     this.#now = event.time
     this.#depth = event.depth
-    if (event.depth > this.#mostDepth) throw this.#livelock(event.depth)
+    if (event.depth > this.#mostDepth) throw this.#livelock()
     const { turn } = event
     this.#happening = true
     turn.enter()
@@ -129,6 +136,11 @@ export class Timeline {
       this.#happening = false
     }
     return true
+  }
+
+  /** What happens now goes on as if it were the next event of this instant. @throws Error as {@link step} does */
+  deepen(): void {
+    if (++this.#depth > this.#mostDepth) throw this.#livelock()
   }
 
   /** Nothing is due until then: time passes. */
@@ -144,7 +156,8 @@ export class Timeline {
     }
   }
 
-  #livelock(depth: number): Error {
+  #livelock(): Error {
+    const depth = this.#depth
     this.#depth = 0
     return new Error(
       `at ${this.#now / 1000} ms, ${depth} events followed from each other and no time passed: does something call` +
