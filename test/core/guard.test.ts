@@ -23,6 +23,7 @@ describe('the guard', () => {
     ['returns a promise that is rejected', (error) => Promise.reject(error)],
     ['returns a Deferred that fails', (error) => failed(error)],
     ['returns a Deferred that fails later', (error) => Promise.resolve().then(() => failed(error))],
+    // oxlint-disable-next-line unicorn/no-thenable -- other people's objects are like that
     ['returns a thenable that throws', (error) => ({ then: () => raise(error) })],
     // oxlint-disable-next-line unicorn/no-thenable -- other people's objects are like that
     ['returns a thenable that rejects', (error) => ({ then: (_: unknown, no: (e: Error) => void) => no(error) })],

@@ -1,5 +1,5 @@
 /** A send queue against the plainest model of one: a list of bytes. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { join, toBytes } from 'couplet'
 import { describe, expect, it } from 'vitest'
 import { SendQueue } from '../../src/framework/core/send-queue.ts'

@@ -1,5 +1,5 @@
 /** Whatever two protocols do to their connection, and whenever: the promises hold, and the trace tells the truth. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { type Connection, IPv4Address, type PushProducer, Recorder, setTracer, type TraceEvent } from 'couplet'
 import { Sim } from 'couplet/sim'
 import { expect, it } from 'vitest'
