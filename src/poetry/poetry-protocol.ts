@@ -122,6 +122,7 @@ export class PoetryFactory extends Factory<PoetryProtocol> {
    */
   constructor(clock: Clock, poem: Uint8Array, options: SlowPoetryOptions = {}) {
     super()
+    // Looked at here, for all clients: a mistake shows at the start and not with the first of them.
     const { delay = 0, numBytes = 1 } = options
     if (!(delay >= 0 && delay < Infinity)) throw new RangeError(`a delay is 0 or more milliseconds, not ${delay}`)
     if (!(Number.isInteger(numBytes) && numBytes > 0)) {

@@ -19,7 +19,7 @@ export interface Bar {
 /**
  * Finds the clients' ends of the connections to `addresses`.
  *
- * @returns a bar for each address; `undefined` where nobody connected to it
+ * @returns a bar for each address, of the last connection to it; `undefined` where there was none
  */
 export function barsOf(events: readonly TraceEvent[], addresses: readonly string[]): readonly (Bar | undefined)[] {
   const open = new Map<string, { address: string; from: number; to: number; marks: number[] }>()

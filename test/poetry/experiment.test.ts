@@ -1,4 +1,4 @@
-import { toBytes, toText } from 'couplet'
+import { CancelledError, Deferred, Recorder, setTracer, toBytes, toText } from 'couplet'
 import { builtInPoems, experiment, type Experiment } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
 import { describe, expect, it } from 'vitest'
@@ -30,6 +30,33 @@ describe('the experiment', () => {
     expect([sequential.ms, concurrent.ms]).toEqual([12_000, 4000])
     expect(sequential.poems.map(toText)).toEqual(builtInPoems.map(({ text }) => text))
     expect(concurrent.poems).toEqual(sequential.poems)
+  })
+
+  it('leaves whoever records this program as it found them', () => {
+    const sim = new Sim()
+    const recorder = new Recorder({ now: () => sim.now })
+    const restore = setTracer(recorder)
+    try {
+      inVirtualTime(sim, { poems })
+      const before = recorder.events.length
+      void new Deferred()
+      expect(recorder.events.length).toBe(before + 1)
+    } finally {
+      restore()
+    }
+  })
+
+  it('can be cancelled in the middle, and leaves no poet behind', () => {
+    const sim = new Sim({ latency: 100 })
+    const { reactor } = sim.host('poets')
+    let error: unknown
+    const running = experiment({ poets: reactor, reader: sim.host('reader').reactor, interface: '10.0.0.1', poems })
+    running.addErrback(({ value }) => (error = value))
+    sim.advance(2500)
+    running.cancel()
+    sim.advance(1000)
+    expect(error).toBeInstanceOf(CancelledError)
+    expect(sim.pending).toBe(0)
   })
 
   it('is told apart by its picture: bars after each other, and bars above each other', () => {

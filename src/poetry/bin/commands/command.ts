@@ -63,7 +63,8 @@ export function main(command: Command, argv: readonly string[], world: World): D
 /** What to say about an error: one line, or everything there is. */
 export function complaint({ name, askForHelp }: Command, error: unknown, debug = false): string {
   const said = error instanceof Error ? error.message : String(error)
-  const hint = error instanceof UsageError ? ` (${askForHelp} explains)` : ''
+  const bug = exitCodeFor(error) === exitCode.internal && !debug
+  const hint = error instanceof UsageError ? ` (${askForHelp} explains)` : bug ? ' (a bug; --debug shows where)' : ''
   const line = `${name}: ${printable(said.replace(/\s*\n\s*/g, ' '))}${hint}\n`
   return debug ? `${line}${inspect(error)}\n` : line
 }
