@@ -136,7 +136,7 @@ export class SocketConnection extends StreamConnection {
 /**
  * Whether what looks like the peer's FIN is a reset. On Node 20 and 22 a reset that comes in together with data
  * is announced as a clean end, and a download that broke off would look complete (measured: 40 of 40). A socket that was reset has
- * no peer any more; after a real FIN it has, as long as we have not sent ours.
+ * no peer any more; after a real FIN it has, as long as we have not sent ours (then there is no telling).
  */
 function isReset(socket: Socket): boolean {
   if (socket.writableEnded) return false
