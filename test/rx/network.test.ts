@@ -176,6 +176,25 @@ describe('a connection', () => {
     expect([log, echoes[0]?.heard, echoes[0]?.ended]).toEqual([[], ['bye'], 'ConnectionDone'])
   })
 
+  it('says farewell once, even if that closes it in its turn', () => {
+    const here = world()
+    const echoes = echoing(here)
+    const chat = here.chat({
+      closing: {
+        next() {
+          chat.next('bye')
+          chat.complete()
+          throw new Error('a bug')
+        },
+      },
+    })
+    const { log } = heard(chat)
+    here.sim.advance(10)
+    chat.complete()
+    here.sim.advance(10)
+    expect([log, echoes[0]?.heard, reports.length]).toEqual([['complete'], ['bye'], 1])
+  })
+
   it('completes its subscribers when we complete it', () => {
     const here = world()
     const echoes = echoing(here)
@@ -321,7 +340,7 @@ describe('trying again', () => {
     expect([log, tries.at(-1)]).toEqual([['hello'], 1500])
     echoes[0]?.transport.abortConnection()
     here.sim.advance(100)
-    expect(tries.at(-1)).toBe(1700 - 100)
+    expect(tries.at(-1)).toBe(1700)
   })
 
   it('gives up after so many in a row', () => {
@@ -511,8 +530,12 @@ describe('a subscriber a thousand times slower than the server', () => {
 
   it('has as many in hand as it allows', () => {
     const { here, outstanding } = slowly(3)
-    here.sim.advance(10_000)
-    expect(outstanding()).toBe(3)
+    let most = 0
+    for (let second = 0; second < 10; second++) {
+      here.sim.advance(1000)
+      most = Math.max(most, outstanding())
+    }
+    expect(most).toBe(3)
   })
 })
 
@@ -634,7 +657,8 @@ describe('writing an Observable to a connection', () => {
     })
     listen(new TCPServerEndpoint(proxy, 2), bytes()).subscribe((client) => {
       heard(client)
-      writeAll(connect(new TCPClientEndpoint(proxy, 'source', 1), bytes()), client).addCallback(() => client.complete())
+      const upstream = connect(new TCPClientEndpoint(proxy, 'source', 1), bytes(), { limit: 1 })
+      writeAll(upstream, client).addCallback(() => client.complete())
     })
     sim.advance(10)
     const reading = connect(new TCPClientEndpoint(sink, 'proxy', 2), bytes(), { onUnsubscribe: 'detach' })

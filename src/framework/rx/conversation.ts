@@ -43,6 +43,7 @@ export class Conversation<In, Out = In> extends Observable<In> implements Observ
   #transport: Transport | undefined
   /** Whether closing has begun, from whichever side. */
   #ending = false
+  #announced = false
   #end: { readonly error?: unknown } | undefined
   /** Whether what ended it was reported. */
   #reported = false
@@ -128,18 +129,24 @@ export class Conversation<In, Out = In> extends Observable<In> implements Observ
 
   /** Closes with a reset; subscribers get ConnectionAborted with `error` as its cause. */
   error(error: unknown): void {
-    this.#release()
     const cause = asError(error)
-    if (this.#transport === undefined) this.failed(cause)
-    else this.#transport.abortConnection(cause)
+    if (this.#transport === undefined) {
+      this.failed(cause)
+    } else {
+      this.#release()
+      this.#transport.abortConnection(cause)
+    }
   }
 
   /** Closes, after what was sent has left. Nothing is received any more; subscribers complete when it is closed. */
   complete(): void {
-    this.#announce()
-    this.#release()
-    if (this.#transport === undefined) this.#finish({})
-    else this.#transport.loseConnection()
+    if (this.#transport === undefined) {
+      this.#finish({})
+    } else {
+      this.#announce()
+      this.#release()
+      this.#transport.loseConnection()
+    }
   }
 
   /* ---------------------------------------------------------------- PushProducer */
@@ -162,7 +169,6 @@ export class Conversation<In, Out = In> extends Observable<In> implements Observ
 
   /** The connection will not be made, because of `error`. For whoever tried to make it. */
   failed(error: unknown): void {
-    this.#release()
     this.#finish({ error })
   }
 
@@ -177,33 +183,31 @@ export class Conversation<In, Out = In> extends Observable<In> implements Observ
   }
 
   #lost(reason: ConnectionClosed): void {
-    if (!this.#ending) {
-      this.#ending = true
-      this.#events.ending?.()
-    }
     this.#finish(reason instanceof ConnectionDone ? {} : { error: reason })
   }
 
+  /** It is over, and the first reason for that counts: whoever is told of it may well find another. */
   #finish(end: { readonly error?: unknown }): void {
     if (this.#end !== undefined) return
     this.#end = end
+    this.#leave()
     this.#stream.end(end)
   }
 
   #unsubscribed(): void {
     if (this.#onUnsubscribe === 'detach') return
-    if (this.#onUnsubscribe === 'close') {
+    if (this.#onUnsubscribe === 'close' || this.#transport === undefined) {
       this.complete()
-      return
+    } else {
+      this.#release()
+      this.#transport.abortConnection()
     }
-    this.#release()
-    if (this.#transport === undefined) this.#finish({})
-    else this.#transport.abortConnection()
   }
 
   /** Says that we are going to close, while there is still time to send a farewell. */
   #announce(): void {
-    if (this.#ending || this.#transport === undefined) return
+    if (this.#ending || this.#announced) return
+    this.#announced = true
     try {
       this.#events.closing?.()
     } catch (error) {
@@ -213,9 +217,13 @@ export class Conversation<In, Out = In> extends Observable<In> implements Observ
 
   /** We close: nothing is sent any more, and nothing delivered but the end. */
   #release(): void {
+    this.#stream.drop()
+    this.#leave()
+  }
+
+  #leave(): void {
     if (this.#ending) return
     this.#ending = true
-    this.#stream.drop()
     this.#events.ending?.()
   }
 
