@@ -40,12 +40,23 @@ describe('ipAddress', () => {
     },
   )
 
-  it.each(['', 'localhost', '127.1', '0127.0.0.1', '127.0.0.1 ', '127.0.0.1\n', '[::1]', ':', ':::', '1::2::3', '::%'])(
-    'does not take %j',
-    (text) => {
-      expect(ipAddress(text)).toBeUndefined()
-    },
-  )
+  it.each([
+    '',
+    'localhost',
+    '127.1',
+    '0127.0.0.1',
+    '127.0.0.1 ',
+    '127.0.0.1\n',
+    '[::1]',
+    ':',
+    ':::',
+    '1::2::3',
+    '::%',
+    '1:2:3:4::5:6:7:8',
+    '1.2.3.4::',
+  ])('does not take %j', (text) => {
+    expect(ipAddress(text)).toBeUndefined()
+  })
 
   it('writes hexadecimal small, and leaves the zone as it is', () => {
     expect(ipAddress('FE80::ABCD%Eth0')?.host).toBe('fe80::abcd%Eth0')

@@ -81,6 +81,15 @@ describe('escaped', () => {
     )
   })
 
+  it('knows for every byte whether it is harmless', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      const shown = escaped(Uint8Array.of(byte))
+      const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c
+      expect([byte, shown.length === 3]).toEqual([byte, plain])
+      expect(shown).toMatch(/^"[\x20-\x7e]+"$/)
+    }
+  })
+
   it('counts what is beyond the limit', () => {
     expect(escaped(new Uint8Array(1000).fill(0x61), 3)).toBe('"aaa"… (1000 bytes)')
     expect(escaped(new Uint8Array(3).fill(0x61), 3)).toBe('"aaa"')

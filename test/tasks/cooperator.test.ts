@@ -281,11 +281,11 @@ describe('a task', () => {
   })
 
   it('can stop itself in a step, and its work is ended then', () => {
-    const stops = function* (): Generator<undefined, string> {
+    const stops = function* (): Generator<unknown, string> {
       try {
         task.stop()
         steps.push('last words')
-        yield
+        yield new Deferred<void>(() => steps.push('cancelled'))
         steps.push('never')
         return 'never'
       } finally {
@@ -296,7 +296,9 @@ describe('a task', () => {
     const done = outcome(task.whenDone())
     clock.settle()
     expect(done.error).toBeInstanceOf(TaskStopped)
-    expect([steps, clock.pending()]).toEqual([['last words', 'ends'], []])
+    expect([steps, clock.pending()]).toEqual([['last words', 'ends', 'cancelled'], []])
+    reports.endTurn()
+    expect(reports.all).toEqual([])
   })
 
   it('reports it when its work fails while it is being ended', () => {

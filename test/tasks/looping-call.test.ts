@@ -75,8 +75,9 @@ describe('LoopingCall', () => {
 
   it('neither drifts nor skips nor repeats a point for any interval and start', () => {
     const interval = fc.oneof(fc.double({ min: 0.01, max: 5000, noNaN: true }), fc.constantFrom(0.1, 0.3, 1 / 3, 1e-2))
+    const begin = fc.oneof(fc.double({ min: 0, max: 10, noNaN: true }), fc.double({ min: 0, max: 1e12, noNaN: true }))
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 1e12, noNaN: true }), interval, (start, ms) => {
+      fc.property(begin, interval, (start, ms) => {
         const clock = new ManualClock(start)
         const seen: number[] = []
         const counts: number[] = []
@@ -110,6 +111,25 @@ describe('LoopingCall', () => {
         for (const jump of jumps) {
           late.jumpTo(late.now() + jump)
           expect(Math.abs(total - late.now() / ms)).toBeLessThan(1 + 1e-6)
+        }
+      }),
+    )
+  })
+
+  it('has come as far as the grid has, to the last bit, at each of its points and right beside them', () => {
+    const beside = fc.record({ points: fc.integer({ min: 1, max: 1000 }), bits: fc.constantFrom(-1, 0, 1) })
+    fc.assert(
+      fc.property(fc.double({ min: 0.01, max: 1000, noNaN: true }), fc.array(beside, { minLength: 1 }), (ms, jumps) => {
+        const late = new LateClock()
+        let total = 0
+        LoopingCall.withCount(late, (count) => (total += count)).start(ms, false)
+        let target = 0
+        for (const { points, bits } of jumps) {
+          target += points
+          const now = target * ms * (1 + bits * Number.EPSILON)
+          late.jumpTo(now)
+          const reached = [target - 1, target, target + 1].findLast((point) => point * ms <= now)
+          expect(total).toBe(reached)
         }
       }),
     )

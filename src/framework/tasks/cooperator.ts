@@ -28,7 +28,6 @@ export class Cooperator {
   /** The tasks that can make a step, the one whose turn it is first. */
   readonly #line = new Set<CooperativeTask>()
   #turn: DelayedCall | undefined
-  #stepping = false
 
   /** @throws RangeError if `steps` is not a whole number, 1 or more */
   constructor(clock: Clock, { steps = 10, started = true }: CooperatorOptions = {}) {
@@ -98,7 +97,6 @@ export class Cooperator {
 
   /** Sees to it that a turn is coming if, and only if, there is something to do in it. */
   #arrange(): void {
-    if (this.#stepping) return
     const wanted = this.#state === 'running' && this.#line.size > 0
     if (wanted && this.#turn === undefined) {
       const cooperate = (): void => this.#makeSteps()
@@ -111,15 +109,13 @@ export class Cooperator {
 
   #makeSteps(): void {
     this.#turn = undefined
-    this.#stepping = true
-    for (let left = this.#steps; left > 0 && this.#state === 'running'; left--) {
+    for (let left = this.#steps; left > 0; left--) {
       const [task] = this.#line
       if (task === undefined) break
       this.#line.delete(task)
       task.step()
       if (task.ready) this.#line.add(task)
     }
-    this.#stepping = false
     this.#arrange()
   }
 }
