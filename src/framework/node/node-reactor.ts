@@ -5,7 +5,7 @@
  * way to write a program. Ancestor: `twisted.internet.epollreactor.EPollReactor`.
  */
 import type { Socket } from 'node:net'
-import type { Address, IPAddress } from '../core/address.ts'
+import { type Address, type IPAddress, IPv4Address, IPv6Address } from '../core/address.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import { ConnectError, UnsupportedAddress } from '../core/errors.ts'
 import type { Accept, ListeningPort, StopOptions } from '../core/listening-port.ts'
@@ -104,7 +104,7 @@ export class NodeReactor extends Reactor {
 
   #open(socket: Socket, peer: IPAddress, options: DialOptions): Connection {
     this.#counts.open++
-    const host = tcpAddress(socket.localAddress, socket.localPort) ?? peer.withPort(0)
+    const host = tcpAddress(socket.localAddress, socket.localPort) ?? unspecified(peer)
     return new SocketConnection(this, socket, host, peer, options, () => {
       this.#counts.open--
     })
@@ -120,4 +120,9 @@ export class NodeReactor extends Reactor {
 
 function isTCP(address: Address): address is IPAddress {
   return (address.kind === 'IPv4' || address.kind === 'IPv6') && address.type === 'TCP'
+}
+
+/** Our end of a connection that has ended before we looked. */
+function unspecified({ kind }: IPAddress): IPAddress {
+  return kind === 'IPv4' ? new IPv4Address('TCP', '0.0.0.0', 0) : new IPv6Address('TCP', '::', 0)
 }

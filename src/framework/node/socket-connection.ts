@@ -26,6 +26,9 @@ let onFinish: Listener
 let onError: Listener<[error: Error]>
 let onClose: Listener
 
+const [major = 0, minor = 0] = process.versions.uv.split('.').map(Number)
+const resetsAreTold = process.platform === 'win32' || major > 1 || minor >= 52
+
 const nothing = new Uint8Array(0)
 
 export class SocketConnection extends StreamConnection {
@@ -134,12 +137,14 @@ export class SocketConnection extends StreamConnection {
 }
 
 /**
- * Whether what looks like the peer's FIN is a reset. On Node 20 and 22 a reset that comes in together with data
- * is announced as a clean end, and a download that broke off would look complete (measured: 40 of 40). A socket that was reset has
- * no peer any more; after a real FIN it has, as long as we have not sent ours (then there is no telling).
+ * Whether what looks like the peer's FIN is a reset. Before libuv 1.52 (Node 20 and 22; libuv pull request 4997), a reset
+ * that comes in together with data is announced as a clean end, and a download that broke off would look complete
+ * (measured: 40 of 40). A socket that was reset has no peer any more; after a FIN it still has one, unless we have sent
+ * ours, and then there is no telling. A reset after the peer's FIN counts too there: rather one complete download that
+ * is called broken than a broken one that is called complete.
  */
 function isReset(socket: Socket): boolean {
-  if (socket.writableEnded) return false
+  if (resetsAreTold || socket.writableEnded) return false
   const handle: unknown = Reflect.get(socket, '_handle')
   return hasPeer(handle) && handle.getpeername({}) !== 0
 }
