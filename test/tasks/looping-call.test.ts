@@ -1,5 +1,5 @@
 /** LoopingCall: a function called again and again, on a grid that does not drift. */
-import { CancelledError, Deferred, LoopingCall } from 'couplet'
+import { CancelledError, Deferred, type DelayedCall, LoopingCall } from 'couplet'
 import { ManualClock } from 'couplet/testing'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, expectTypeOf, it } from 'vitest'
@@ -133,6 +133,24 @@ describe('LoopingCall', () => {
         }
       }),
     )
+  })
+
+  it('is not misled by a clock whose timers come a hair early', () => {
+    const early = new (class extends LateClock {
+      override callLater(ms: number, f: () => unknown): DelayedCall {
+        return super.callLater(Math.floor(ms), f)
+      }
+    })()
+    const counts: number[] = []
+    LoopingCall.withCount(early, (count) => {
+      times.push(early.now())
+      counts.push(count)
+    }).start(10.5)
+    for (let now = 0; now <= 42; now++) early.jumpTo(now)
+    expect([times, counts]).toEqual([
+      [0, 10, 21, 31, 42],
+      [1, 1, 1, 1, 1],
+    ])
   })
 
   it('waits for what the function returns, and goes on at the next point of the grid', () => {

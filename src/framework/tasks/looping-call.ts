@@ -19,7 +19,7 @@ export class LoopingCall {
   #origin = 0
   /** The grid point of the latest call; what comes is counted from here. */
   #latest = 0
-  /** The grid point that {@link #next} is for. Clocks round: the call may come a hair before it. */
+  /** The grid point that {@link #next} is for. A clock that rounds may call a hair before it. */
   #aimed = 0
   #next: DelayedCall | undefined
   #calling = false
