@@ -60,7 +60,7 @@ class Lines extends LineReceiver {
     this.events.push(text)
     return this.react(text)
   }
-  override rawDataReceived(chunk: Uint8Array): void {
+  override rawDataReceived(chunk: Uint8Array): Hook {
     this.events.push(`raw ${toText(chunk)}`)
   }
 }
@@ -259,6 +259,28 @@ describe('a hook that fails', () => {
         subject: protocol,
       },
     ])
+  })
+
+  it.each<[string, (protocol: Lines) => void]>([
+    ['rawDataReceived', (protocol) => protocol.setRawMode()],
+    ['frameRefused', (protocol) => (protocol.maxLength = 0)],
+  ])('later is looked after also in %s', async (what, prepare) => {
+    const error = new Error('later')
+    class Late extends Lines {
+      override rawDataReceived(): Hook {
+        return Promise.reject(error)
+      }
+      override lineLengthExceeded(): Hook {
+        return Promise.reject(error)
+      }
+    }
+    const protocol = new Late()
+    const transport = connected(protocol)
+    prepare(protocol)
+    transport.receive('something')
+    await Promise.resolve()
+    expect([transport.aborting, transport.cause]).toEqual([true, error])
+    expect(reports.splice(0)).toMatchObject([{ error, what: expect.stringContaining(`${what} of Late failed`) }])
   })
 
   it('where no transport has called it aborts the connection and is reported all the same', () => {

@@ -69,7 +69,7 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
    */
   protected setFrameMode(extra?: Uint8Array): void {
     this.#raw = false
-    if (this.#over || extra === undefined || extra.length === 0) return
+    if (extra === undefined || extra.length === 0) return
     this.#input.prepend(extra)
     if (!this.#delivering) this.#deliverOnOurOwn()
   }
@@ -109,8 +109,7 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
   override inputEnded(): Error | undefined {
     if (this.#raw && !this.#delivering) this.#deliver()
     const have = this.#input.pending
-    if (this.#over || this.#raw || have === 0) return undefined
-    return new IncompleteFrame(have, this.decoder.needed?.(this.#input))
+    return have === 0 ? undefined : new IncompleteFrame(have, this.decoder.needed?.(this.#input))
   }
 
   /* ---------------------------------------------------------------- the loop */
