@@ -8,6 +8,18 @@ const blocks = [...page.matchAll(/(?:<!-- (\S+\.ts) -->\n\n)?```ts\n([^]*?)```/g
   name,
   text,
 }))
+const run: Record<string, () => Promise<unknown>> = {
+  'same.ts': () => import('./deferred/same.ts'),
+  'synchronous.ts': () => import('./deferred/synchronous.ts'),
+  'one-chain.ts': () => import('./deferred/one-chain.ts'),
+  'look.ts': () => import('./deferred/look.ts'),
+  'fork.ts': () => import('./deferred/fork.ts'),
+  'cancel.ts': () => import('./deferred/cancel.ts'),
+  'signal.ts': () => import('./deferred/signal.ts'),
+  'timeout.ts': () => import('./deferred/timeout.ts'),
+  'generator.ts': () => import('./deferred/generator.ts'),
+  'unhandled.ts': () => import('./deferred/unhandled.ts'),
+}
 const folder = new URL('./deferred/', import.meta.url)
 
 describe('Deferred for people who know Promise', () => {
@@ -21,7 +33,7 @@ describe('Deferred for people who know Promise', () => {
     const spy = vi.spyOn(console, 'log').mockImplementation((...words: unknown[]) => {
       printed.push(words.map((word) => (typeof word === 'string' ? word : inspect(word))).join(' '))
     })
-    await import(new URL(String(name), folder).href)
+    await run[String(name)]?.()
     // A promise's last words come after the file's own.
     await new Promise((resolve) => setImmediate(resolve))
     spy.mockRestore()
