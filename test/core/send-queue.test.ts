@@ -1,6 +1,6 @@
 /** A send queue against the plainest model of one: a list of bytes. */
 import * as fc from 'fast-check'
-import { join, toBytes } from 'couplet'
+import { join, toBytes, toText } from 'couplet'
 import { describe, expect, it } from 'vitest'
 import { SendQueue } from '../../src/framework/core/send-queue.ts'
 import { type Scratch, Turn } from '../../src/framework/core/turn.ts'
@@ -29,6 +29,8 @@ type Step =
   | { readonly do: 'add'; readonly queue: number; readonly data: Uint8Array | string }
   | { readonly do: 'take'; readonly queue: number; readonly most: number }
   | { readonly do: 'taken' | 'park' | 'clear'; readonly queue: number }
+  /** Nothing can leave: all park, and the memory that they share is free again. */
+  | { readonly do: 'endOfTurn'; readonly queue: number }
 
 const queues = 3
 const queue = fc.nat(queues - 1)
@@ -51,6 +53,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('taken' as const), queue }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('park' as const), queue }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), queue }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('endOfTurn' as const), queue }) },
 )
 
 /** A queue, what should be in it, and what it gave out and the kernel has not taken. */
@@ -68,7 +71,7 @@ class Checked {
     if (next.do === 'add') this.#add(next.data)
     else if (next.do === 'take') this.#take(next.most)
     else if (next.do === 'taken') this.#taken()
-    else if (next.do === 'park') this.queue.park()
+    else if (next.do === 'park' || next.do === 'endOfTurn') this.queue.park()
     else this.#clear()
     this.check()
   }
@@ -120,7 +123,7 @@ describe('a send queue', () => {
         const turn = new WatchedTurn()
         const all = Array.from({ length: queues }, () => new Checked(turn))
         for (const next of steps) {
-          all[next.queue]!.do(next)
+          for (const each of next.do === 'endOfTurn' ? all : [all[next.queue]!]) each.do(next)
           for (const other of all) other.check()
         }
         for (const each of all) each.finish()
@@ -149,6 +152,19 @@ describe('a send queue', () => {
     }
     expect(turn.given.size).toBe(1)
     expect(sending.take(Infinity).length, 'small pieces are waiting in blocks, not one by one').toBeLessThan(10)
+  })
+
+  it('keeps what came after a part was taken apart from what others write', () => {
+    const turn = new WatchedTurn()
+    const [sending, other] = [new SendQueue(turn), new SendQueue(turn)]
+    for (const letter of ['a', 'b', 'c']) sending.add(new Uint8Array(3000).fill(letter.charCodeAt(0)))
+    sending.park()
+    sending.take(6000)
+    sending.taken()
+    sending.add('small')
+    sending.park()
+    other.add('OTHER')
+    expect(toText(join(sending.take(Infinity)))).toBe(`${'c'.repeat(3000)}small`)
   })
 
   it('holds no memory for a connection that has nothing to send', () => {

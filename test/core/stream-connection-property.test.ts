@@ -48,17 +48,16 @@ class Side {
   readonly witness: Witness
   readonly later: Step[] = []
   written = 0
-  readonly producer: PushProducer & { told: string[] } = {
-    told: [],
-    pauseProducing() {
-      this.told.push('pause')
+  /** What the producer was told, `|` for each registration. */
+  readonly told: string[] = []
+  readonly producer: PushProducer = {
+    pauseProducing: () => void this.told.push('pause'),
+    resumeProducing: () => {
+      this.told.push(this.witness.transport.queued === 0 ? 'resume' : 'resume too early')
+      // So much that it is paused again at once, while others may have been promised the same turn.
+      if (this.told.length < 20) this.do('write', 70_000)
     },
-    resumeProducing() {
-      this.told.push('resume')
-    },
-    stopProducing() {
-      this.told.push('stop')
-    },
+    stopProducing: () => void this.told.push('stop'),
   }
 
   constructor(halfCloses: boolean) {
@@ -87,7 +86,7 @@ class Side {
 
   #register(): void {
     this.witness.transport.unregisterProducer()
-    this.producer.told.push('|')
+    this.told.push('|')
     this.witness.transport.registerProducer(this.producer, true)
   }
 }
@@ -131,7 +130,7 @@ it('one connectionMade, one connectionLost, and a prefix of the bytes: all of th
           [sides.far, sides.near],
         ] as const) {
           livesOnce(to.witness)
-          alternates(to.producer.told)
+          alternates(to.told)
           const stream = follow(recorder.events, id(from), id(to))
           expect(stream.received).toBe(to.witness.size)
           expect(isPattern(to.witness.bytes)).toBe(true)
