@@ -26,6 +26,19 @@ describe('the programs', { timeout: 30_000 }, () => {
     expect(await server.ended).toEqual(expect.objectContaining({ code: 0, stderr: '' }))
   })
 
+  it('get poems over Observables, too, and stop on Ctrl-C', async () => {
+    const server = started.poetry('slowpoetry', '--port', '0', '--delay', '10ms')
+    const ports = await portsOf(server)
+    const client = await started.poetry('get-poetry', '--mode', 'rx', ...ports).ended
+    expect([client.code, client.stdout]).toEqual([0, whole])
+    expect(client.stderr).toMatch(/^3 poems, 342 bytes, rx, in \d+\.\d\d s\n$/m)
+    const slow = started.poetry('slowpoetry', '--port', '0', '--delay', '3600s', '--num-bytes', '1')
+    const impatient = started.poetry('get-poetry', '--mode', 'rx', ports[0]!, (await portsOf(slow))[0]!)
+    await impatient.prints(/finished/)
+    impatient.child.kill('SIGINT')
+    expect(await impatient.ended).toEqual(expect.objectContaining({ code: 130, stdout: '' }))
+  })
+
   it('end well on SIGTERM too, and the client of the moment still gets the rest of its poem', async () => {
     const server = started.poetry('slowpoetry', '--port', '0', '--delay', '200ms', '--num-bytes', '1')
     const [port = ''] = await portsOf(server)

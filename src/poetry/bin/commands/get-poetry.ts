@@ -5,7 +5,7 @@
  */
 import {
   type ClientEndpoint,
-  type Deferred,
+  Deferred,
   inlineCallbacks,
   type InlineGenerator,
   type Reactor,
@@ -32,6 +32,7 @@ server that sends bytes and closes the connection. Without HOST it is 127.0.0.1.
 Options:
   --mode MODE     concurrent: all at once (this is what it does unless told otherwise)
                   sequential: one after another, as a blocking client does
+                  rx: all at once, as Observables; needs the package rxjs
   --debug         if something goes wrong, say where
   --help, --version
 
@@ -62,6 +63,7 @@ function* download({ options, positionals }: CommandLine, world: World): InlineG
   const mode = modeCalled(String(options['mode'] ?? 'concurrent'))
   if (positionals.length === 0) throw new UsageError('which poems? Give the [HOST:]PORT of one server or more')
   const sources = positionals.map((text) => source(text, reactor))
+  const way = mode === 'rx' ? yield* merging() : modes[mode]
 
   const start = reactor.now()
   const progress = progressOn(
@@ -70,7 +72,7 @@ function* download({ options, positionals }: CommandLine, world: World): InlineG
     sources.map(({ name }) => name),
   )
   let signal: string | undefined
-  const downloads = modes[mode](sources.map((from, index) => () => getOne(from, index, progress, () => signal)))
+  const downloads = way(sources.map((from, index) => () => getOne(from, index, progress, () => signal)))
   const stopped = reactor.whenStopped().addCallback((why) => {
     signal = why
     downloads.cancel()
@@ -131,9 +133,19 @@ function* printing(stdout: Output, poems: readonly Uint8Array[]): InlineGenerato
 
 const print = inlineCallbacks(printing)
 
-function modeCalled(name: string): Mode {
-  if (Object.hasOwn(modes, name)) return name as Mode
-  throw new UsageError(`--mode takes ${Object.keys(modes).join(' or ')}, not "${name}"`)
+function modeCalled(name: string): Mode | 'rx' {
+  if (name === 'rx' || Object.hasOwn(modes, name)) return name as Mode | 'rx'
+  throw new UsageError(`--mode takes ${[...Object.keys(modes), 'rx'].join(' or ')}, not "${name}"`)
+}
+
+/** RxJS is loaded only if somebody asks for it: it need not be there, and takes a while. */
+function* merging(): InlineGenerator<(typeof modes)[Mode]> {
+  try {
+    return (yield* Deferred.fromPromise(import('../../rx.ts'))).merged
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw new UsageError('--mode rx needs the package rxjs (npm install rxjs)')
+  }
 }
 
 /** @throws UsageError unless it is `PORT`, `HOST:PORT` or `[ADDRESS]:PORT` */
