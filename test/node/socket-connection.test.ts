@@ -328,6 +328,35 @@ describe('a queue', () => {
 })
 
 describe('a hook that throws', () => {
+  it.each([
+    ['an array', [1, 2, 3]],
+    ['an object', { length: 3 }],
+    ['wider numbers', new Uint16Array(3)],
+    ['a number', 5],
+  ])('because it wrote %s, does not disturb what others write', async (_what, data) => {
+    const net = new Loopback()
+    const errors = reports()
+    const [near, socket] = await net.withSocket()
+    const [other, otherSocket] = await net.withSocket()
+    other.deliverTo(new Witness())
+    near.deliverTo(
+      new Witness({
+        data(self) {
+          other.write('before, ')
+          self.transport.write(data as unknown as string)
+        },
+      }),
+    )
+    socket.write('go')
+    expect((await near.whenLost()).cause).toBeInstanceOf(TypeError)
+    other.write('after')
+    other.loseConnection()
+    expect((await readAll(otherSocket)).bytes.toString()).toBe('before, after')
+    expect(errors.map(({ error }) => (error as Error).message)).toEqual([
+      expect.stringMatching(/^write takes a Uint8Array or a string, not /),
+    ])
+  })
+
   it('ends its own connection only, and is reported once', async () => {
     const net = new Loopback()
     const errors = reports()

@@ -115,6 +115,10 @@ export class SendQueue {
   }
 
   #addBytes(data: Uint8Array): number {
+    // The scratch belongs to everybody: what is not bytes must not come near it.
+    if (!ArrayBuffer.isView(data) || data.BYTES_PER_ELEMENT !== 1) {
+      throw new TypeError(`write takes a Uint8Array or a string, not ${Object.prototype.toString.call(data)}`)
+    }
     const length = data.length
     if (length > copyLimit) {
       this.#endRun()

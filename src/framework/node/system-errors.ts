@@ -17,7 +17,7 @@ import {
 const tooManyFiles = 'too many open files (see `ulimit -n`)'
 
 /** The operating system's code for what went wrong, `ECONNREFUSED` for example. */
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
   return typeof code === 'string' ? code : undefined
 }
