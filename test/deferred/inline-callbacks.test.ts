@@ -148,6 +148,60 @@ describe('a generator under inlineCallbacks', () => {
   })
 })
 
+describe('20,000 generators that wait for each other', () => {
+  const plusOne = inlineCallbacks(function* (before: Deferred<number>) {
+    return (yield* before) + 1
+  })
+  function chain(first: Deferred<number>): Deferred<number> {
+    let last = first
+    for (let i = 0; i < 20_000; i++) last = plusOne(last)
+    return last
+  }
+
+  it('end on the default stack, inside callback()', () => {
+    const first = new Deferred<number>()
+    const last = chain(first)
+    let result: unknown
+    last.addCallback((n) => (result = n))
+    first.callback(0)
+    expect(result).toBe(20_000)
+  })
+
+  it('fail on the default stack, and are cancelled on it', () => {
+    const first = new Deferred<number>()
+    const last = chain(first)
+    first.errback(boom)
+    expect(resultOf(last)).toBe(boom)
+    const cancelled = chain(new Deferred<number>())
+    cancelled.cancel()
+    expect(resultOf(cancelled)).toBeInstanceOf(CancelledError)
+  })
+})
+
+describe('generators that wait for the end of another one', () => {
+  it('go on in the order in which they waited, before whoever ended it goes on', () => {
+    const order: string[] = []
+    const gate = new Deferred<void>()
+    const inner = inlineCallbacks(function* () {
+      yield* gate
+      order.push('inner ends')
+    })()
+    const wait = inlineCallbacks(function* (name: string) {
+      yield* inner
+      order.push(`${name} goes on`)
+    })
+    wait('first')
+    wait('second')
+    const firing = inlineCallbacks(function* () {
+      yield* succeed(1)
+      gate.callback()
+      order.push('gate is open')
+    })
+    firing()
+    expect(order).toEqual(['inner ends', 'first goes on', 'second goes on', 'gate is open'])
+  })
+})
+
 describe('an error in a generator', () => {
   it('keeps its stack, and says where the generators were, innermost first', () => {
     const d = new Deferred<number>()

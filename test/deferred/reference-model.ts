@@ -70,9 +70,10 @@ export class ReferenceWorld implements World {
     else if (op.op === 'cancel') this.#cancel(d, true)
     else if (op.op === 'pause') d.paused++
     else if (op.op === 'unpause') {
-      if (d.paused > 0) d.paused--
-      else this.log.push('unpause: no')
-      this.#run(d)
+      if (d.paused > 0) {
+        d.paused--
+        this.#run(d)
+      } else this.log.push('unpause: no')
     } else if (op.op === 'look') {
       const look = (r: Result): Result => {
         this.log.push(`look ${this.#all.indexOf(d)} ${isBad(r) ? r.error : r}`)

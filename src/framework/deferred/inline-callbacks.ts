@@ -33,19 +33,44 @@ export function inlineCallbacks<This, A extends unknown[], R>(
   return function (this: This, ...args: A) {
     const generator: unknown = f.apply(this, args)
     if (!isGenerator(generator)) throw new TypeError('inlineCallbacks takes a generator function: function* (…) {…}')
-    return new Course<Awaited<R>>(generator, f.name).start()
+    const course = new Course<Awaited<R>>(generator, f.name)
+    goOn(course)
+    return course.outer
+  }
+}
+
+/** Whose outer Deferred is being fired, and who was found to wait for it and goes on right after. */
+let handing: { readonly outer: Deferred<unknown>; readonly ready: Course<unknown>[] } | undefined
+
+/**
+ * Lets a generator go on, and then those who wait for its end, and so forth: a list, not a recursion, so that generators
+ * that wait for generators unwind on the default stack however many there are.
+ */
+function goOn(first: Course<unknown>): void {
+  const ready = [first]
+  for (let course = ready.pop(); course !== undefined; course = ready.pop()) {
+    if (!course.resumeGenerator()) continue
+    const before = handing
+    handing = { outer: course.outer, ready: [] }
+    course.finish()
+    // The first to wait is the first to go on.
+    ready.push(...handing.ready.reverse())
+    handing = before
   }
 }
 
 /** One run of a generator, from Deferred to Deferred. */
 class Course<R> {
+  readonly outer: Deferred<R>
   readonly #generator: Generator<unknown, unknown, unknown>
-  readonly #outer: Deferred<R>
+  /** What it waits for now. */
+  #awaited: unknown
   /** While it asks the awaited Deferred, which may answer at once. */
   #asking = false
   #answered = false
   #registered = false
   #failed = false
+  /** What the generator gets next; in the end, its result. */
   #value: unknown = undefined
   /** The reason of a cancel that came while the generator itself was running. */
   #cancel: { readonly reason: unknown } | undefined
@@ -56,33 +81,33 @@ class Course<R> {
     const canceller = (_: unknown, reason: unknown): void => {
       this.#cancel = { reason }
     }
-    this.#outer = new Deferred<R>(canceller, trace && { how: 'inline', label })
+    this.outer = new Deferred<R>(canceller, trace && { how: 'inline', label })
   }
 
-  start(): Deferred<R> {
-    this.resumeGenerator()
-    return this.#outer
-  }
-
-  /** Goes on as far as it can. A loop, so that results which are there already cost no stack. */
-  resumeGenerator(): void {
+  /**
+   * Goes on as far as it can. A loop, so that results which are there already cost no stack.
+   *
+   * @returns whether the generator has ended
+   */
+  resumeGenerator(): boolean {
     do {
-      let turn: IteratorResult<unknown, unknown>
       try {
-        turn = this.#failed ? this.#generator.throw(this.#value) : this.#generator.next(this.#value)
+        const turn = this.#failed ? this.#generator.throw(this.#value) : this.#generator.next(this.#value)
+        if (turn.done !== true) this.#ask(turn.value)
+        else {
+          this.#value = turn.value
+          return true
+        }
       } catch (error) {
-        this.#finish(asFailure(error))
-        return
+        this.#value = asFailure(error)
+        return true
       }
-      if (turn.done === true) {
-        this.#finish(turn.value)
-        return
-      }
-      this.#ask(turn.value)
     } while (this.#answered)
+    return false
   }
 
   #ask(awaited: unknown): void {
+    this.#awaited = awaited
     this.#answered = false
     this.#asking = true
     if (!(awaited instanceof Deferred)) {
@@ -100,8 +125,8 @@ class Course<R> {
 
   /** Lets the outer Deferred wait for `awaited`, unless it was fired over the generator's head. */
   #register(awaited: Deferred<unknown>): boolean {
-    this.#registered = !this.#outer.called
-    return !this.#registered || setWaitingOn(this.#outer, awaited)
+    this.#registered = !this.outer.called
+    return !this.#registered || setWaitingOn(this.outer, awaited)
   }
 
   readonly #onValue = (value: unknown): unknown => {
@@ -116,17 +141,20 @@ class Course<R> {
   }
 
   #answer(failed: boolean, value: unknown): void {
-    if (this.#registered) setWaitingOn(this.#outer, undefined)
+    if (this.#registered) setWaitingOn(this.outer, undefined)
     this.#failed = failed
     this.#value = value
     if (this.#asking) this.#answered = true
-    else this.resumeGenerator()
+    else if (handing !== undefined && handing.outer === this.#awaited) handing.ready.push(this)
+    else goOn(this)
   }
 
-  #finish(result: unknown): void {
-    if (!this.#outer.called) settle(this.#outer, result)
+  /** Fires the outer Deferred with the generator's result. */
+  finish(): void {
+    const result = this.#value
+    if (!this.outer.called) settle(this.outer, result)
     else if (result instanceof Failure && cancellationIn(result.value) === undefined) {
-      report({ error: result.value, what: 'A generator failed after it was cancelled', subject: this.#outer })
+      report({ error: result.value, what: 'A generator failed after it was cancelled', subject: this.outer })
     }
   }
 }
