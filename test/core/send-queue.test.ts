@@ -154,6 +154,16 @@ describe('a send queue', () => {
     expect(sending.take(Infinity).length, 'small pieces are waiting in blocks, not one by one').toBeLessThan(10)
   })
 
+  it('keeps many small pieces that wait, as one large one, apart from what others write', () => {
+    const turn = new WatchedTurn()
+    const [sending, other] = [new SendQueue(turn), new SendQueue(turn)]
+    sending.add('a'.repeat(600))
+    for (let times = 0; times < 4; times++) sending.add('b'.repeat(600))
+    sending.park()
+    other.add('OTHER')
+    expect(toText(join(sending.take(Infinity)))).toBe('a'.repeat(600) + 'b'.repeat(2400))
+  })
+
   it('keeps what came after a part was taken apart from what others write', () => {
     const turn = new WatchedTurn()
     const [sending, other] = [new SendQueue(turn), new SendQueue(turn)]

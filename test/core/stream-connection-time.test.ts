@@ -21,7 +21,7 @@ function connected(near: Script = {}, far: Script = {}, limits: { linger?: numbe
   sim.advance()
   here.dial(new IPv4Address('TCP', '10.0.0.2', 80), limits).addCallback(deliver(ends.near))
   sim.advance()
-  return { sim, there, ...ends, lostAt: (end: Witness) => lostAt.get(end) }
+  return { sim, here, there, ...ends, lostAt: (end: Witness) => lostAt.get(end) }
 }
 
 const pauses: Script = { made: (self) => self.transport.pauseProducing() }
@@ -135,6 +135,26 @@ describe('after loseConnection', () => {
     expect(lostAt(near)).toBe(3_600_000)
     expect(near.reason?.name).toBe('ConnectionDone')
   })
+})
+
+it('a producer that was promised the next turn is not resumed if others have filled the queue by then', () => {
+  const { sim, here, near, far } = connected({}, pauses)
+  const told: string[] = []
+  near.transport.registerProducer(
+    {
+      pauseProducing: () => void told.push('pause'),
+      resumeProducing: () => void told.push(`resume with ${near.transport.queued} waiting`),
+      stopProducing() {},
+    },
+    true,
+  )
+  here.callLater(0, () => near.transport.write(pattern(300_000)))
+  near.transport.write(pattern(70_000))
+  sim.advance()
+  expect(told).toEqual(['pause'])
+  far.transport.resumeProducing()
+  sim.advance()
+  expect(told).toEqual(['pause', 'resume with 0 waiting'])
 })
 
 describe('a turn', () => {
