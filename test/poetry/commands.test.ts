@@ -198,7 +198,7 @@ describe('slowpoetry', () => {
     connectProtocol(new TCPClientEndpoint(sim.host('client').reactor, 'server', 10_000), new Deaf())
     sim.advance(1500)
     host.reactor.stop('SIGTERM')
-    sim.advance(4999)
+    sim.advance(3999)
     expect([server.code, reason]).toEqual([undefined, undefined])
     sim.advance(1)
     // A reset, so that nobody takes for whole what was cut off.
