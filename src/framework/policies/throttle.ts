@@ -4,7 +4,7 @@
  * Ancestor: `ThrottlingFactory` of `twisted.protocols.policies`, which stops everything for the rest of a second, and
  * writes of producers only. Here token buckets decide, and everything that is written waits its turn.
  */
-import type { Clock, DelayedCall } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import type { ConnectionClosed } from '../core/errors.ts'
 import type { Hook } from '../core/protocol.ts'
 import type { Connection } from '../core/transport.ts'
@@ -46,7 +46,7 @@ export function throttle(clock: Clock, options: ThrottleOptions): Policy {
   const forReading = read === undefined ? undefined : sharedOrNot(() => makeBucket(read), shared)
   const forWriting = write === undefined ? undefined : sharedOrNot(() => makeBucket(write), shared)
   return (connection) => {
-    const slowly = forReading === undefined ? connection : new ReadThrottle(connection, clock, forReading())
+    const slowly = forReading === undefined ? connection : new ReadThrottle(connection, forReading())
     return forWriting === undefined ? slowly : new WriteThrottle(slowly, clock, forWriting(), options)
   }
 }
@@ -58,35 +58,29 @@ function sharedOrNot(make: () => TokenBucket, shared: boolean): () => TokenBucke
 }
 
 class ReadThrottle extends Layer {
-  readonly #clock: Clock
   readonly #bucket: TokenBucket
-  #timer: DelayedCall | undefined
+  /** There while we wait for tokens: gives that up. */
+  #stopWaiting: (() => void) | undefined
 
-  constructor(connection: Connection, clock: Clock, bucket: TokenBucket) {
+  constructor(connection: Connection, bucket: TokenBucket) {
     super(connection)
-    this.#clock = clock
     this.#bucket = bucket
   }
 
   override dataReceived(chunk: Uint8Array): Hook {
     this.#bucket.take(chunk.length)
-    this.#payDebt()
+    if (this.#bucket.tokens < 0 && this.#stopWaiting === undefined) {
+      this.holdInput()
+      this.#stopWaiting = this.#bucket.wait(0, () => {
+        this.#stopWaiting = undefined
+        this.releaseInput()
+      })
+    }
     return this.wrappedProtocol?.dataReceived(chunk)
   }
 
   override connectionLost(reason: ConnectionClosed): Hook {
-    if (this.#timer?.active() === true) this.#timer.cancel()
+    this.#stopWaiting?.()
     return super.connectionLost(reason)
-  }
-
-  /** Others may have taken from the same bucket while we waited; then we wait again. */
-  #payDebt(): void {
-    const ms = this.#bucket.wait(0)
-    if (ms === 0) {
-      this.releaseInput()
-    } else {
-      this.holdInput()
-      this.#timer = this.#clock.callLater(ms, () => this.#payDebt())
-    }
   }
 }

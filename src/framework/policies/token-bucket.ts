@@ -1,12 +1,18 @@
 /**
  * A token bucket: it fills at a steady rate up to its size, and whoever sends a byte takes a token out. So the average is
- * limited, and a short burst is not.
+ * limited, and a short burst is not. Those who wait are served in their order.
  *
  * Ancestor: `twisted.protocols.htb.Bucket`.
  */
-import type { Clock } from '../core/clock.ts'
+import type { Clock, DelayedCall } from '../core/clock.ts'
 
-/** What rounding may make of nothing. */
+/** Somebody who waits for tokens. */
+interface Waiting {
+  readonly count: number
+  readonly call: () => void
+}
+
+/** What rounding may make of a token. */
 const hair = 1e-6
 
 export class TokenBucket {
@@ -15,10 +21,14 @@ export class TokenBucket {
   readonly #burst: number
   #tokens: number
   #time: number
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Waiting>()
+  /** Set for the first one who waits. */
+  #timer: DelayedCall | undefined
 
   /**
    * @param rate tokens that come in a second
-   * @param burst how many fit; the bucket begins full
+   * @param burst how many fit, 1 or more; the bucket begins full
    */
   constructor(clock: Clock, rate: number, burst: number) {
     this.#clock = clock
@@ -28,28 +38,63 @@ export class TokenBucket {
     this.#time = clock.now()
   }
 
-  /** Tokens there are; below 0 after somebody took more than that. */
+  /** Whole tokens there are; below 0 after somebody took more than that. */
   get tokens(): number {
     const now = this.#clock.now()
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#time) * this.#perMs)
     this.#time = now
-    return this.#tokens
+    return Math.floor(this.#tokens + hair)
   }
 
-  /** How many tokens come in `ms` milliseconds: a whole number, 1 at least, and no more than fit. */
-  in(ms: number): number {
+  /** Whether somebody waits: whoever does not must not be served first. */
+  get awaited(): boolean {
+    return this.#waiting.size > 0
+  }
+
+  /** How many tokens come in `ms` milliseconds: 1 at least, and no more than fit. */
+  within(ms: number): number {
     return Math.max(1, Math.floor(Math.min(this.#burst, ms * this.#perMs)))
   }
 
   /** Takes `count` tokens, even if there are not so many: what has arrived has arrived. */
   take(count: number): void {
-    this.#tokens = this.tokens - count
+    this.#tokens -= count
   }
 
-  /** Milliseconds until there are `count` tokens, if nobody takes any meanwhile; no more than the bucket holds. */
-  wait(count: number): number {
-    // Rounded up, or the timer would come a hair too early and be set again.
-    const missing = Math.min(count, this.#burst) - this.tokens
-    return missing <= hair ? 0 : Math.ceil(missing / this.#perMs)
+  /**
+   * Calls `call` once, from a timer, when there are `count` tokens and all who came before are served; it takes them
+   * itself.
+   *
+   * @param count no more than fit
+   * @returns a function that gives up waiting
+   */
+  wait(count: number, call: () => void): () => void {
+    const waiting: Waiting = { count, call }
+    this.#waiting.add(waiting)
+    this.#setTimer()
+    return () => {
+      this.#waiting.delete(waiting)
+      this.#setTimer()
+    }
+  }
+
+  readonly #serve = (): void => {
+    for (const waiting of this.#waiting) {
+      if (waiting.count > this.tokens) break
+      this.#waiting.delete(waiting)
+      waiting.call()
+    }
+    this.#setTimer()
+  }
+
+  #setTimer(): void {
+    const [first] = this.#waiting
+    if (first === undefined) {
+      if (this.#timer?.active() === true) this.#timer.cancel()
+      return
+    }
+    const ms = Math.max(0, Math.ceil((first.count - this.tokens) / this.#perMs))
+    if (this.#timer?.active() === true) this.#timer.reset(ms)
+    else this.#timer = this.#clock.callLater(ms, this.#serve)
   }
 }

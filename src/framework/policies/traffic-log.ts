@@ -28,7 +28,7 @@ export interface TrafficLogOptions {
  * const log = trafficLog(console.log)
  * // 1 127.0.0.1:53210 made
  * // 1 < 7 bytes "hello\r\n"
- * // 1 lost: ConnectionDone: connection closed cleanly
+ * // 1 lost: ConnectionDone "connection closed cleanly"
  */
 export function trafficLog(sink: (line: string) => void, { limit = 64 }: TrafficLogOptions = {}): Policy {
   let connections = 0
@@ -58,7 +58,7 @@ class LoggingLayer extends Layer {
   }
 
   override connectionLost(reason: ConnectionClosed): Hook {
-    this.#log(`lost: ${reason.name}: ${reason.message}`)
+    this.#log(`lost: ${reason.name} ${escaped(toBytes(reason.message), 512)}`)
     return super.connectionLost(reason)
   }
 

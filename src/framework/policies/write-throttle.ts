@@ -6,7 +6,7 @@
  * without one reading stops, and above `maxSendQueue` the connection is aborted. Ancestor: `ThrottlingProtocol`.
  */
 import { copy, type Data, toBytes } from '../core/bytes.ts'
-import type { Clock, DelayedCall } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import { type ConnectionClosed, SendQueueOverflow } from '../core/errors.ts'
 import { type PullProducer, pullToPush, type PushProducer } from '../core/producer.ts'
 import type { Hook } from '../core/protocol.ts'
@@ -27,8 +27,6 @@ export interface WriteOptions {
 const pulse = 50
 /** Smaller pieces are copied, as a connection does; who writes them may use the memory again. Bytes. */
 const copyLimit = 2048
-/** Rounding must not make the last token of a piece come a timer later. */
-const hair = 1e-6
 
 export class WriteThrottle extends Layer {
   readonly #clock: Clock
@@ -42,8 +40,8 @@ export class WriteThrottle extends Layer {
   #feeding = false
   /** The connection below has enough for now. */
   #full = false
-  /** Waits for tokens. */
-  #timer: DelayedCall | undefined
+  /** There while we wait for tokens: gives that up. */
+  #stopWaiting: (() => void) | undefined
   #producer: PushProducer | undefined
   #producerPaused = false
   /** `loseWriteConnection` was called. */
@@ -169,17 +167,21 @@ export class WriteThrottle extends Layer {
 
   /** Sends what there are tokens for, and comes back for the rest. */
   #pump(): void {
-    if (this.#timer?.active() === true) return
-    while (this.#size > 0 && !this.#full && !this.disconnected) {
-      const least = Math.min(this.#size, this.#bucket.in(pulse))
-      const tokens = Math.floor(this.#bucket.tokens + hair)
-      if (tokens < least) {
-        this.#timer = this.#clock.callLater(this.#bucket.wait(least), () => this.#pump())
-        return
-      }
-      this.#send(Math.min(tokens, this.#size))
+    while (this.#size > 0 && !this.#full && this.#stopWaiting === undefined && !this.disconnected) {
+      const least = Math.min(this.#size, this.#bucket.within(pulse))
+      if (this.#bucket.awaited || this.#bucket.tokens < least) this.#wait(least)
+      else this.#send(Math.min(this.#size, this.#bucket.tokens))
     }
     if (this.#size === 0 && !this.#full) this.#drained()
+  }
+
+  /** When it is our turn we send that much and line up again, so that all who share the bucket get their part. */
+  #wait(least: number): void {
+    this.#stopWaiting = this.#bucket.wait(least, () => {
+      this.#stopWaiting = undefined
+      if (!this.#full) this.#send(Math.min(this.#size, least))
+      this.#pump()
+    })
   }
 
   #send(most: number): void {
@@ -219,7 +221,8 @@ export class WriteThrottle extends Layer {
   #drop(): void {
     this.#pieces = []
     this.#gone = this.#size = 0
-    if (this.#timer?.active() === true) this.#timer.cancel()
+    this.#stopWaiting?.()
+    this.#stopWaiting = undefined
   }
 
   #soon(hook: () => Hook): void {
