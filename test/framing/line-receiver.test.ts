@@ -14,7 +14,7 @@ import {
 } from 'couplet'
 import { connected, everyChunking } from 'couplet/testing'
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { fromLatin1, lines, readLines, toLatin1 } from './line-model.ts'
 
 /** Remembers what happens; `react` does what a test wants done about a line. */
@@ -139,6 +139,20 @@ describe('LineReceiver', () => {
     })
   })
 
+  it('looks at each byte of a line once, however small the chunks are', () => {
+    const { protocol } = lineReceiver()
+    const looks = vi.spyOn<Uint8Array, 'indexOf'>(Uint8Array.prototype, 'indexOf')
+    const chunk = toBytes('\n')
+    for (let count = 0; count < 16_000; count++) protocol.dataReceived(chunk)
+    let looked = 0
+    for (const [call, [, from = 0]] of looks.mock.calls.entries()) {
+      const found = Number(looks.mock.results[call]?.value)
+      looked += (found < 0 ? Number((looks.mock.contexts[call] as Uint8Array).length) : found + 1) - from
+    }
+    looks.mockRestore()
+    expect(looked).toBe(16_000)
+  })
+
   it('ignores an empty chunk', () => {
     const { protocol, events } = lineReceiver()
     protocol.dataReceived(new Uint8Array(0))
@@ -224,7 +238,7 @@ describe('the length of a line', () => {
 
   it('finds a new delimiter in what has arrived before it was chosen', () => {
     const { protocol, events, transport } = lineReceiver()
-    transport.receive('a;b')
+    for (const chunk of ['a', ';', 'b']) transport.receive(chunk)
     protocol.delimiter = toBytes(';')
     transport.receive('c;')
     expect(events).toEqual(['a', 'bc'])

@@ -188,9 +188,11 @@ export class FrameBuffer {
   /** Moves what is to see to new memory of our own. */
   #move(capacity: number): void {
     const length = this.#end - this.#start
+    const { scanned } = this
     const own = new Uint8Array(capacity <= length ? length : Math.max(least, capacity))
     own.set(this.#bytes.subarray(this.#start, this.#end))
     this.#look(own, this.offset)
     this.#end = length
+    this.scanned = scanned
   }
 }

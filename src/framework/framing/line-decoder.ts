@@ -83,9 +83,9 @@ function endsAt(input: FrameBuffer, end: number, delimiter: Uint8Array): boolean
 /** How many bytes of `line` a peer reads as one line, when `delimiter` is sent after it: all, if all is well. */
 export function lengthAsRead(line: Uint8Array, delimiter: Uint8Array): number {
   const last = delimiter[delimiter.length - 1]!
-  // Most lines have not even the last byte in them; and only a delimiter that repeats itself can begin in the line
-  // and end before its own end.
-  if (line.indexOf(last) < 0 && delimiter.indexOf(last) === delimiter.length - 1) return line.length
+  // Most lines have not even the last byte in them. (A delimiter that could begin in the line and end before its own end
+  // repeats itself, and then its last byte is among those in the line.)
+  if (line.indexOf(last) < 0) return line.length
   const sent = join([line, delimiter])
   const input = new FrameBuffer()
   input.append(sent)
