@@ -45,12 +45,13 @@ class Pulse implements Tracer {
 
 /** The network of this machine, for one test. */
 export class Loopback implements TransportWorld {
-  readonly reactor = new NodeReactor()
+  readonly reactor: NodeReactor
   /** The kernel's two buffers grow to 4 and 6 MiB. */
   readonly plenty = 32 << 20
   readonly #pulse = new Pulse()
 
-  constructor() {
+  constructor(reactor = new NodeReactor()) {
+    this.reactor = reactor
     onTestFinished(setTracer(this.#pulse))
   }
 

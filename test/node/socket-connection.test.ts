@@ -7,9 +7,12 @@ import {
   ConnectionDone,
   ConnectionLost,
   Deferred,
+  type DelayedCall,
   LingerTimeout,
   SendQueueOverflow,
 } from 'couplet'
+import { NodeReactor } from 'couplet/node'
+import { ManualClock } from 'couplet/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { isPattern, pattern, reports, Witness } from '../core/transport-contract/world.ts'
 import { Loopback, socketTo, turns } from './loopback.ts'
@@ -59,6 +62,36 @@ describe('loseConnection', () => {
     expect(reason).toBeInstanceOf(ConnectionLost)
     expect(reason.cause).toBeInstanceOf(LingerTimeout)
     expect(net.reactor.stats()).toMatchObject({ open: 0, timers: 0 })
+  })
+
+  it('waits for a peer that reads slowly, and gives up on it when it has stopped', async () => {
+    const clock = new ManualClock()
+    class ByHand extends NodeReactor {
+      override callLater(ms: number, f: () => unknown): DelayedCall {
+        return clock.callLater(ms, f)
+      }
+    }
+    const net = new Loopback(new ByHand())
+    const [near, socket] = await net.withSocket({ maxSendQueue: 64 << 20 })
+    const writer = new Witness({ made: (self) => self.transport.write(pattern(48 << 20)) })
+    near.deliverTo(writer)
+    near.loseConnection()
+    for (let period = 0; period < 3; period++) {
+      // So much that the kernel has to ask for more.
+      for (let size = 0; size < 8 << 20;) {
+        const chunk = socket.read() as Buffer | null
+        if (chunk === null) await once(socket, 'readable')
+        else size += chunk.length
+      }
+      await turns(3)
+      clock.advance(5000)
+      await turns(3)
+      expect(near.disconnected).toBe(false)
+    }
+    // It may have taken a little since the clock last looked.
+    clock.advance(10_000)
+    const reason = await near.whenLost()
+    expect(reason.cause).toBeInstanceOf(LingerTimeout)
   })
 
   it('ends cleanly when the peer has all, but never closes', async () => {

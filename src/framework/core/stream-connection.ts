@@ -118,6 +118,10 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
    * @returns true if all of them have left already; otherwise call {@link transmitted} when they have
    */
   protected abstract transmit(pieces: readonly Uint8Array[]): boolean
+  /** Bytes of what {@link transmit} was given that have not left. A medium that is asked may know better than we do. */
+  protected stillInFlight(): number {
+    return this.#inFlight
+  }
   /** Everything is transmitted: tell the peer that no more will come, then call {@link finished}. */
   protected abstract finish(): void
   /** Both directions are over: close, then call {@link closed}, in a later event. */
@@ -496,7 +500,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.#losing) this.#adjustReading()
     else if (this.#output === 'open') return
     if (this.#producer !== undefined) return
-    if (this.#losing) this.#linger ??= this.reactor.callLater(this.#lingerTime, () => this.#stopLingering())
+    if (this.#losing && this.#linger === undefined) this.#startLingering()
     if (this.queued > 0) return
     if (this.#output === 'open' || this.#output === 'ending') {
       this.#output = 'finishing'
@@ -513,6 +517,15 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     this.close()
   }
 
+  #startLingering(): void {
+    const unsent = this.#queue.size + this.stillInFlight()
+    this.#linger = this.reactor.callLater(this.#lingerTime, () => {
+      const moves = this.#output !== 'finished' && this.#queue.size + this.stillInFlight() < unsent
+      if (moves) this.#startLingering()
+      else this.#stopLingering()
+    })
+  }
+
   #restartLinger(): void {
     if (this.#linger?.active() === true) this.#linger.reset(this.#lingerTime)
   }
@@ -523,7 +536,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       this.#closeMedium()
       return
     }
-    const timeout = new LingerTimeout(this.peer, this.#lingerTime, this.queued)
+    const unsent = this.#queue.size + this.stillInFlight()
+    const timeout = new LingerTimeout(this.peer, this.#lingerTime, unsent)
     this.#reason ??= new ConnectionLost(`${this.peer}: connection lost: ${timeout.message}`, { cause: timeout })
     this.#aborted = true
     this.#drop()

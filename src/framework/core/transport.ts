@@ -14,7 +14,7 @@ import type { Protocol } from './protocol.ts'
 
 /** How `loseConnection` closes. */
 export interface LoseOptions {
-  /** Milliseconds after which the connection is aborted if it is still not closed. Without it: 5 s without progress. */
+  /** Milliseconds after which the connection is aborted if it is still not closed, whatever progress it makes. */
   readonly abortAfter?: number
   /** What broke. With it the connection ends as ConnectionAborted, and this is the reason's `cause`. */
   readonly cause?: Error

@@ -53,8 +53,11 @@ export class Turn {
 
   /** User code has run; if it was the outermost, what it wrote leaves now. */
   leave(): void {
-    if (this.#depth === 1 && this.#dirty.length > 0) this.#flush()
-    this.#depth--
+    try {
+      if (this.#depth === 1 && this.#dirty.length > 0) this.#flush()
+    } finally {
+      this.#depth--
+    }
   }
 
   /** `connection` has something to flush. Outside of any guarded call it waits for the end of the current turn. */

@@ -116,6 +116,14 @@ export class SocketConnection extends StreamConnection {
     return false
   }
 
+  protected override stillInFlight(): number {
+    // One large write is called done when all of it is; the handle, Node's own, knows how far it has come.
+    const handle: unknown = Reflect.get(this.#socket, '_handle')
+    const size: unknown =
+      typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'writeQueueSize') : undefined
+    return typeof size === 'number' ? size : super.stillInFlight()
+  }
+
   protected override finish(): void {
     this.#socket.end()
   }
