@@ -147,7 +147,7 @@ describe('LineReceiver', () => {
     let looked = 0
     for (const [call, [, from = 0]] of looks.mock.calls.entries()) {
       const found = Number(looks.mock.results[call]?.value)
-      looked += (found < 0 ? Number((looks.mock.contexts[call] as Uint8Array).length) : found + 1) - from
+      looked += (found < 0 ? (looks.mock.contexts[call] as Uint8Array).length : found + 1) - from
     }
     looks.mockRestore()
     expect(looked).toBe(16_000)
