@@ -1,6 +1,7 @@
 /** How long connections wait, to the millisecond; only virtual time can say. */
-import { type Connection, IPv4Address, LingerTimeout } from 'couplet'
+import { type Connection, IPv4Address, LingerTimeout, StreamConnection } from 'couplet'
 import { Sim } from 'couplet/sim'
+import { ManualClock } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { pattern, type Script, Witness } from './transport-contract/world.ts'
 
@@ -42,6 +43,39 @@ describe('after loseConnection', () => {
     expect(near.reason?.message).toContain(`${queued} bytes were not delivered`)
     expect(far.reason?.name).toBe('ConnectionLost')
     expect(sim.pending).toBe(0)
+  })
+
+  it('a medium that knows more than all or nothing is asked whether the peer moves', () => {
+    const reactor = new Sim().host('here').reactor
+    const address = new IPv4Address('TCP', '10.0.0.1', 80)
+    let left = 1000
+    let reset = false
+    class Tube extends StreamConnection {
+      protected override startReading(): void {}
+      protected override stopReading(): void {}
+      protected override transmit(): boolean {
+        return false
+      }
+      protected override stillInFlight(): number {
+        return left
+      }
+      protected override finish(): void {}
+      protected override close(): void {}
+      protected override reset(): void {
+        reset = true
+      }
+    }
+    const clock = new ManualClock()
+    reactor.callLater = (ms, f) => clock.callLater(ms, f)
+    const near = new Witness()
+    const tube = new Tube(reactor, address, address)
+    tube.deliverTo(near)
+    tube.write(pattern(1000))
+    tube.loseConnection()
+    for (; left > 900; left--) clock.advance(4999)
+    expect(reset).toBe(false)
+    clock.advance(10_000)
+    expect(reset).toBe(true)
   })
 
   it('a reader that is slow but moves gets everything, however long it takes', () => {
