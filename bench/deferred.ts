@@ -1,17 +1,17 @@
 /**
  * What a Deferred costs: beside a native Promise, with the trace hook and without it, and while it is pending.
  *
- * Run it as `npm run bench -- deferred`. Sources are bundled first, as users run them compiled; "without the hook" is
- * the same bundle with trace/hook.ts replaced by `export const trace = null`. Two things that are compared take turns,
+ * Run it as `npm run bench -- deferred`. Sources are compiled first, as users run them; "without the hook" is the same
+ * with trace/hook.ts replaced by `export const trace = null`. Two things that are compared take turns,
  * sample by sample, in several fresh processes, because V8 does not optimize the same way twice; what is reported is
  * the ratio of the pairs: its median and quartiles.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { build } from 'vite'
+import ts from 'typescript'
 import type * as work from './work/deferred.ts'
 
 type Work = typeof work
@@ -31,14 +31,14 @@ const each = 2000
 
 const [, , task, folderGiven] = process.argv
 if (task === 'measure' && folderGiven !== undefined) console.log(JSON.stringify(await measure(folderGiven)))
-else await main()
+else main()
 
-async function main(): Promise<void> {
+function main(): void {
   const folder = mkdtempSync(join(tmpdir(), 'couplet-bench-'))
   try {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    await bundle(folder, true)
-    await bundle(folder, false)
+    compile(folder, true)
+    compile(folder, false)
     const command = [...process.execArgv, process.argv[1] ?? '', 'measure', folder]
     const found = Array.from({ length: processes }, () => {
       return JSON.parse(execFileSync(process.execPath, command, { encoding: 'utf8' })) as Found
@@ -75,10 +75,11 @@ function quartiles(numbers: number[]): { low: number; median: number; high: numb
 async function measure(folder: string): Promise<Found> {
   const [whole, bare] = await Promise.all([imported(folder, true), imported(folder, false)])
   return {
-    bytes: [0, 1, 3].map((n) => [weigh(() => whole.pendingDeferred(n)), weigh(() => whole.pendingPromise(n))]),
     promise: await taken(whole.fired, whole.resolved),
     hook: await taken(whole.fired, bare.fired),
     nested: await taken(whole.nested, bare.nested),
+    // Last, because it forces garbage collections, which throw optimized code away.
+    bytes: [0, 1, 3].map((n) => [weigh(() => whole.pendingDeferred(n)), weigh(() => whole.pendingPromise(n))]),
   }
 }
 
@@ -88,7 +89,7 @@ async function taken(
   b: (count: number) => void | Promise<void>,
 ): Promise<Pairs> {
   const costs: [number, number][] = []
-  const warmUp = 30
+  const warmUp = 60
   for (let i = 0; i < pairs + warmUp; i++) {
     const [one, other] = i % 2 === 0 ? [a, b] : [b, a]
     const times: number[] = []
@@ -122,22 +123,24 @@ async function imported(folder: string, hook: boolean): Promise<Work> {
   return (await import(pathToFileURL(join(folder, nameOf(hook), 'work.js')).href)) as Work
 }
 
-/** Bundles the work with Deferred, with the trace hook or without it. */
-async function bundle(folder: string, hook: boolean): Promise<void> {
-  const none = join(folder, 'none.ts')
-  writeFileSync(none, 'export const trace = null\n')
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    resolve: { alias: { couplet: resolve('src/framework/deferred/deferred.ts') } },
-    plugins: hook
-      ? []
-      : [{ name: 'no-hook', enforce: 'pre', resolveId: (id) => (id.endsWith('trace/hook.ts') ? none : null) }],
-    build: {
-      lib: { entry: resolve('bench/work/deferred.ts'), formats: ['es'], fileName: 'work' },
-      outDir: join(folder, nameOf(hook)),
-      target: 'es2023',
-      minify: false,
-    },
-  })
+/** Compiles the work and the rooms it needs, as the package is compiled; with the trace hook or without it. */
+function compile(folder: string, hook: boolean): void {
+  const target = join(folder, nameOf(hook))
+  for (const room of ['deferred', 'trace']) {
+    mkdirSync(join(target, room), { recursive: true })
+    for (const file of readdirSync(join('src/framework', room))) {
+      const text = readFileSync(join('src/framework', room, file), 'utf8')
+      writeFileSync(join(target, room, file.replace(/ts$/, 'js')), javaScript(text))
+    }
+  }
+  if (!hook) writeFileSync(join(target, 'trace/hook.js'), 'export const trace = null\n')
+  const work = readFileSync('bench/work/deferred.ts', 'utf8').replace("'couplet'", "'./deferred/deferred.js'")
+  writeFileSync(join(target, 'work.js'), javaScript(work))
+}
+
+function javaScript(text: string): string {
+  const { ESNext: module } = ts.ModuleKind
+  const { ES2023: target } = ts.ScriptTarget
+  return ts.transpileModule(text, { compilerOptions: { module, target, rewriteRelativeImportExtensions: true } })
+    .outputText
 }

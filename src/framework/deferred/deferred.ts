@@ -7,7 +7,7 @@
  * promise, makes the chain wait for it. Grammar: `add…* (callback | errback | cancel) add…*`; it fires once.
  */
 
-import { type Seq, trace } from '../trace/hook.ts'
+import { trace } from '../trace/hook.ts'
 import { debugging, history } from './debugging.ts'
 import { AlreadyCalledError, CancelledError, cancellationIn, TimeoutError } from './errors.ts'
 import { Failure } from './failure.ts'
@@ -16,7 +16,7 @@ import { promiseOf } from './look.ts'
 import { type InteropObservable, observableOf } from './observable.ts'
 import { report } from './reporter.ts'
 import { Stage, type Step } from './stage.ts'
-import { outcome, traceFire, traceResume, traceRun } from './traced.ts'
+import { outcome, traceAdd, traceFire, tracePass, traceResume, traceRun } from './traced.ts'
 import { excuse, forget, note } from './unhandled.ts'
 import { addWhere } from './where.ts'
 
@@ -64,7 +64,6 @@ let waitIn: (deferred: Deferred<unknown>, on: Deferred<unknown> | undefined) => 
 export class Deferred<T> implements PromiseLike<T> {
   #flags = 0
   #paused = 0
-  #added = 0
   /** The value or the Failure; undefined before and while it waits. Unknown, so that T stays covariant. */
   #result: unknown = undefined
   #first: Stage<Deferred<unknown>> | undefined = undefined
@@ -303,8 +302,9 @@ export class Deferred<T> implements PromiseLike<T> {
   }
 
   #add(callback: Step | undefined, errback: Step | undefined): Deferred<never> {
-    const add: Seq = trace?.at('d.add', this, { i: this.#added, cb: callback?.name, eb: errback?.name }) ?? 0
-    this.#append(new Stage<Deferred<unknown>>(callback, errback, undefined, this.#added++, add))
+    const stage = new Stage<Deferred<unknown>>(callback, errback, undefined)
+    this.#append(stage)
+    if (trace) traceAdd(trace, this, stage)
     if ((this.#flags & (CALLED | RUNNING)) === CALLED) this.#run()
     return this as unknown as Deferred<never>
   }
@@ -385,7 +385,7 @@ export class Deferred<T> implements PromiseLike<T> {
     const failed = (this.#flags & FAILED) !== 0
     const f = failed ? stage.errback : stage.callback
     if (f === undefined) {
-      trace?.at('d.pass', this, { i: stage.index, side: failed ? 'errback' : 'callback' })
+      if (trace) tracePass(trace, this, stage, failed)
       return
     }
     const given = this.#result
@@ -425,7 +425,7 @@ export class Deferred<T> implements PromiseLike<T> {
     } else {
       inner.#flags |= AWAITED
       this.#waitingOn = inner
-      inner.#append(new Stage<Deferred<unknown>>(undefined, undefined, this, -1, 0))
+      inner.#append(new Stage<Deferred<unknown>>(undefined, undefined, this))
       trace?.at('d.wait', this, { inner })
     }
   }

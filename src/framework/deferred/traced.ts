@@ -25,10 +25,32 @@ export function traceResume(tracer: Tracer, on: object, inner: object, result: u
   tracer.mark(on, tracer.at('d.resume', on, outcome(result), tracer.marked(inner)))
 }
 
+/** What the record knows of a stage: its place in the chain, from 0, and the event of its adding. */
+interface Known {
+  readonly i: number
+  readonly add: Seq
+}
+
+/** Kept here, because a field on each stage would cost those who do not listen. */
+const known = new WeakMap<object, Known>()
+const counts = new WeakMap<object, number>()
+
+/** A stage is added. Stages from before somebody listened have no number. */
+export function traceAdd(tracer: Tracer, on: object, stage: Stage<unknown>): void {
+  const i = counts.get(on) ?? 0
+  counts.set(on, i + 1)
+  known.set(stage, { i, add: tracer.at('d.add', on, { i, cb: stage.callback?.name, eb: stage.errback?.name }) })
+}
+
+/** A stage has nothing to do with the present result. */
+export function tracePass(tracer: Tracer, on: object, stage: Stage<unknown>, failed: boolean): void {
+  tracer.at('d.pass', on, { i: known.get(stage)?.i, side: failed ? 'errback' : 'callback' })
+}
+
 /** Opens the span of one stage's run; which side it is follows from what it is given. */
 export function traceRun(tracer: Tracer, on: object, stage: Stage<unknown>, given: unknown): Seq {
-  const { index: i, add } = stage
   const { ok, v } = outcome(given)
   const fn = (ok ? stage.callback : stage.errback)?.name
+  const { i, add } = known.get(stage) ?? {}
   return tracer.begin('d.run', on, { i, side: ok ? 'callback' : 'errback', fn, in: v, add }, tracer.marked(on))
 }
