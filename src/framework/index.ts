@@ -92,9 +92,11 @@ export {
   type EndpointForm,
   type EndpointParser,
   type EndpointParsers,
+  type EndpointPrefix,
   serverFromString,
   standardParsers,
 } from './endpoints/from-string.ts'
+export { proxyEndpoint } from './endpoints/proxy-endpoint.ts'
 export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'
 
 /* framing: bytes into frames */

@@ -5,6 +5,7 @@
  * keyword arguments of Twisted's `_parse…` functions, where a wrong one is a TypeError from somewhere inside.
  */
 import { type IPAddress, ipAddress } from '../core/address.ts'
+import { addressSet, type AddressTest } from '../policies/address-set.ts'
 import { type Description, InvalidEndpoint, type RawArgument } from './description.ts'
 
 /** Which arguments a type of endpoint takes. */
@@ -80,6 +81,17 @@ export class EndpointArguments {
     const address = ipAddress(this.text(name))
     if (address === undefined) throw this.#bad(name, 'an IP address (the colons of an IPv6 address are written \\:)')
     return address
+  }
+
+  /** A list for `addressSet`, with commas: `10.0.0.0/8,192.0.2.7`. */
+  addressSet(name: string): AddressTest {
+    const texts = this.text(name).split(',')
+    try {
+      return addressSet(texts)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw this.#bad(name, `a list like 10.0.0.0/8,192.0.2.7 (${error.message}; colons are written \\:)`)
+    }
   }
 
   /** The error for an argument whose value is not `what` it should be. */

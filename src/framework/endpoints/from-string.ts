@@ -5,9 +5,10 @@
  * Map that is passed in; nothing registers itself.
  */
 import type { Reactor } from '../core/reactor.ts'
-import { InvalidEndpoint, parseDescription } from './description.ts'
+import { type Description, InvalidEndpoint, parseDescription } from './description.ts'
 import { type ArgumentNames, EndpointArguments } from './endpoint-arguments.ts'
 import type { ClientEndpoint, ServerEndpoint } from './endpoint.ts'
+import { proxyEndpoint } from './proxy-endpoint.ts'
 import { TCPClientEndpoint, TCPServerEndpoint } from './tcp.ts'
 
 /** How to read one type of endpoint on one side. */
@@ -16,10 +17,22 @@ export interface EndpointForm<E> extends ArgumentNames {
   make(reactor: Reactor, args: EndpointArguments): E
 }
 
+/**
+ * How to read a prefix: a type of endpoint that changes another one, whose text follows. Its own arguments all need their
+ * names; the first one without a name begins the other endpoint.
+ */
+export interface EndpointPrefix<E> {
+  /** How it is written, for people. */
+  readonly usage: string
+  readonly named: readonly string[]
+  /** Makes the endpoint out of the one that follows. Throws as {@link EndpointForm.make} does. */
+  wrap(reactor: Reactor, endpoint: E, args: EndpointArguments): E
+}
+
 /** One type of endpoint; a side that it does not have is left out. */
 export interface EndpointParser {
-  readonly client?: EndpointForm<ClientEndpoint>
-  readonly server?: EndpointForm<ServerEndpoint>
+  readonly client?: EndpointForm<ClientEndpoint> | EndpointPrefix<ClientEndpoint>
+  readonly server?: EndpointForm<ServerEndpoint> | EndpointPrefix<ServerEndpoint>
 }
 
 /** Types of endpoints by their names, in lower case. */
@@ -47,8 +60,24 @@ const tcp: EndpointParser = {
   },
 }
 
+const haproxy: EndpointParser = {
+  server: {
+    usage: 'haproxy:trusted=IP[/BITS][,…][:timeout=TIME]:ENDPOINT, as in haproxy:trusted=10.0.0.0/8:tcp:8000',
+    named: ['trusted', 'timeout'],
+    wrap: (reactor, endpoint, args) =>
+      proxyEndpoint(endpoint, {
+        trusted: args.addressSet('trusted'),
+        clock: reactor,
+        timeout: args.has('timeout') ? args.milliseconds('timeout') : undefined,
+      }),
+  },
+}
+
 /** The types that come with the framework. `new Map([...standardParsers, ['mine', …]])` has one more. */
-export const standardParsers: EndpointParsers = new Map([['tcp', tcp]])
+export const standardParsers: EndpointParsers = new Map([
+  ['tcp', tcp],
+  ['haproxy', haproxy],
+])
 
 /**
  * Where to connect to, from a text: `tcp:localhost:10000`, `tcp:example.com:80:timeout=5`.
@@ -60,11 +89,11 @@ export function clientFromString(
   text: string,
   parsers: EndpointParsers = standardParsers,
 ): ClientEndpoint {
-  return make(reactor, text, parsers, 'client', ({ client }) => client)
+  return make(reactor, parseDescription(text), parsers, 'client', ({ client }) => client)
 }
 
 /**
- * Where to listen, from a text: `tcp:10000`, `tcp:0:interface=127.0.0.1`.
+ * Where to listen, from a text: `tcp:10000`, `tcp:0:interface=127.0.0.1`, `haproxy:trusted=10.0.0.0/8:tcp:10000`.
  *
  * @throws InvalidEndpoint if the text is wrong; it says where, and what is allowed
  */
@@ -73,18 +102,17 @@ export function serverFromString(
   text: string,
   parsers: EndpointParsers = standardParsers,
 ): ServerEndpoint {
-  return make(reactor, text, parsers, 'server', ({ server }) => server)
+  return make(reactor, parseDescription(text), parsers, 'server', ({ server }) => server)
 }
 
 function make<E>(
   reactor: Reactor,
-  text: string,
+  description: Description,
   parsers: EndpointParsers,
   side: 'client' | 'server',
-  formOf: (parser: EndpointParser) => EndpointForm<E> | undefined,
+  formOf: (parser: EndpointParser) => EndpointForm<E> | EndpointPrefix<E> | undefined,
 ): E {
-  const description = parseDescription(text)
-  const { type } = description
+  const { text, type, rest } = description
   const parser = parsers.get(type.value.toLowerCase())
   const form = parser && formOf(parser)
   if (form === undefined) {
@@ -92,5 +120,13 @@ function make<E>(
     const why = `no ${side} endpoint has the type ${JSON.stringify(type.value)}`
     throw new InvalidEndpoint(text, type.position, why, `there are: ${known.join(', ')}`)
   }
-  return form.make(reactor, new EndpointArguments(description, form))
+  if ('make' in form) return form.make(reactor, new EndpointArguments(description, form))
+  const split = rest.findIndex(({ name }) => name === undefined)
+  const inner = rest[split]
+  if (inner === undefined) {
+    throw new InvalidEndpoint(text, text.length, 'another endpoint is missing', `it is written ${form.usage}`)
+  }
+  const own = new EndpointArguments({ text, type, rest: rest.slice(0, split) }, { ...form, positional: [] })
+  const endpoint = make(reactor, { text, type: inner, rest: rest.slice(split + 1) }, parsers, side, formOf)
+  return form.wrap(reactor, endpoint, own)
 }
