@@ -3,9 +3,9 @@
  *
  * Ancestor: none; krondo's clients get a poem when it is over.
  */
-import { type ClientEndpoint, type ConnectionClosed, type Deferred, Failure, FrameTooLong, type Settled } from 'couplet'
-import { bytes, connect, type Conversation, fromDeferred, toDeferred } from 'couplet/rx'
-import { catchError, defer, forkJoin, map, Observable, of, type OperatorFunction, tap } from 'rxjs'
+import { type ClientEndpoint, type ConnectionClosed, type Deferred, Failure, type Settled } from 'couplet'
+import { bytes, connect, type Conversation, fromDeferred, textLines, toDeferred } from 'couplet/rx'
+import { catchError, defer, forkJoin, map, type Observable, of, tap } from 'rxjs'
 import type { Job } from './download.ts'
 import { longestPoem, PoemCutOff } from './poetry-client.ts'
 
@@ -14,7 +14,7 @@ import { longestPoem, PoemCutOff } from './poetry-client.ts'
  * end is a line too. Each subscription connects and gets the poem from its beginning; unsubscribing hangs up.
  *
  * It fails with a ConnectError; with {@link PoemCutOff} if the connection breaks, after the whole lines that had come;
- * with FrameTooLong for a line of more than 16 MiB.
+ * with LineTooLong for a line of more than 16 MiB.
  *
  * @example
  * poemLines(endpoint).pipe(take(3), timeout({ each: 2000, scheduler: reactorScheduler(reactor) })).subscribe(console.log)
@@ -36,7 +36,7 @@ export function poemLines(endpoint: ClientEndpoint): Observable<string> {
         if (server === undefined) throw error
         throw new PoemCutOff(String(server.transport.peer), received, error as ConnectionClosed)
       }),
-      intoLines(),
+      textLines({ maxLength: longestPoem }),
     )
   })
 }
@@ -55,35 +55,4 @@ export function merged<T>(jobs: readonly Job<T>[]): Deferred<readonly Settled<T>
     ),
   )
   return toDeferred(forkJoin(outcomes), { defaultValue: [] })
-}
-
-/** Bytes become text, which is cut at its line ends, wherever the pieces were cut. */
-function intoLines(): OperatorFunction<Uint8Array, string> {
-  return (pieces) =>
-    new Observable<string>((subscriber) => {
-      const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-      let rest = ''
-
-      const read = (text: string): void => {
-        const lines = text.split('\n')
-        for (const line of lines.slice(0, -1)) {
-          if (subscriber.closed) return
-          const whole = rest + line
-          rest = ''
-          subscriber.next(whole)
-        }
-        rest += lines.at(-1)
-        if (rest.length > longestPoem) subscriber.error(new FrameTooLong(rest.length, longestPoem, 'line'))
-      }
-
-      return pieces.subscribe({
-        next: (piece) => read(decoder.decode(piece, { stream: true })),
-        error: (error: unknown) => subscriber.error(error),
-        complete() {
-          read(decoder.decode())
-          if (rest !== '') subscriber.next(rest)
-          subscriber.complete()
-        },
-      })
-    })
 }

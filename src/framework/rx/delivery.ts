@@ -29,9 +29,6 @@ export interface Hold {
   deliver(call: () => void): void
 }
 
-const calls = new Subject<() => void>()
-calls.subscribe((call) => call())
-
 /** Whose message is being delivered now. */
 let current: Source | undefined
 
@@ -43,51 +40,49 @@ let current: Source | undefined
  */
 export function hold(): Hold {
   const source = current
-  if (source === undefined) return noHold
   let held = true
-  source.taken()
+  source?.taken()
   return {
     release() {
       if (!held) return
       held = false
-      source.released()
+      source?.released()
     },
     deliver: (call) => deliver(source, call),
   }
 }
 
-const noHold: Hold = {
-  release() {},
-  deliver: (call) => deliver(undefined, call),
+/**
+ * Calls into subscribers for `source`; without one, what they throw is only reported.
+ *
+ * Within another delivery, the outer one is told what they throw: RxJS keeps one error for the whole stack.
+ */
+export function deliver(source: Source | undefined, call: () => void): void {
+  deliverTo(source, calls, call)
 }
 
-/** Calls into subscribers for `source`; without one, what they throw is only reported. */
-export function deliver(source: Source | undefined, call: () => void): void {
-  const before = current
+/** The same for one value to one subscriber: `entry` is a Subject that it alone has subscribed to. */
+export function deliverTo<T>(source: Source | undefined, entry: Subject<T>, value: T): void {
+  const outer = current
+  const synchronous = isSynchronous()
   current = source
-  const thrown = attempt(call)
-  current = before
+  setSynchronous(true)
+  let thrown: { readonly error: unknown } | undefined
+  try {
+    // A Subject, because it is what throws the error at us; a subscriber's own `next` would drop it.
+    entry.next(value)
+  } catch (error) {
+    thrown = { error }
+  }
+  setSynchronous(synchronous)
+  current = outer
   if (thrown === undefined) return
   if (source === undefined) report({ error: thrown.error, what: 'A subscriber threw', subject: undefined })
   else source.subscriberThrew(thrown.error)
 }
 
-/**
- * Makes `call`, and says what a subscriber threw in it, at whatever depth. Within another attempt the outer one gets
- * the error: RxJS keeps one for the whole stack.
- */
-function attempt(call: () => void): { readonly error: unknown } | undefined {
-  const before = isSynchronous()
-  setSynchronous(true)
-  try {
-    calls.next(call)
-  } catch (error) {
-    return { error }
-  } finally {
-    setSynchronous(before)
-  }
-  return undefined
-}
+const calls = new Subject<() => void>()
+calls.subscribe((call) => call())
 
 function isSynchronous(): boolean {
   // oxlint-disable-next-line typescript/no-deprecated -- RxJS 8 drops it, and with it the rethrowing in a timer

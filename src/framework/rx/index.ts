@@ -23,6 +23,7 @@ export {
   receiverOf,
   type Speaker,
 } from './receiver.ts'
+export { type TextLineOptions, textLines } from './text-lines.ts'
 
 /* backpressure */
 export { type Hold, hold } from './delivery.ts'

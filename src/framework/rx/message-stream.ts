@@ -5,9 +5,9 @@
  * Nothing is delivered inside of another delivery, whatever connection it belongs to: it comes right after. So all
  * subscribers see the same order, and what one of them throws is known to be its own. No ancestor.
  */
-import type { Subscriber } from 'rxjs'
+import { Subject, type Subscriber } from 'rxjs'
 import { trace } from '../trace/hook.ts'
-import { deliver, type Source } from './delivery.ts'
+import { deliver, deliverTo, type Source } from './delivery.ts'
 
 /** The connection behind a stream. */
 export interface Upstream {
@@ -19,6 +19,12 @@ export interface Upstream {
   subscriberThrew(error: unknown): void
 }
 
+/** One subscriber, and the door through which messages come to it. */
+interface Subscribed<T> {
+  readonly subscriber: Subscriber<T>
+  readonly entry: Subject<unknown>
+}
+
 /** Streams that have something to deliver as soon as the present delivery is over. */
 const waiting = new Set<MessageStream<unknown>>()
 let delivering = false
@@ -28,7 +34,7 @@ export class MessageStream<T> implements Source {
   readonly #limit: number
   readonly #label: string
   /** Replaced, never changed, so that a delivery goes on through the list that it began with. */
-  #subscribers: readonly Subscriber<T>[] = []
+  #subscribers: readonly Subscribed<T>[] = []
   #pending: T[] = []
   #end: { readonly error?: unknown } | undefined
   /** How many messages somebody has in hand, and whether that has been too many since they were half as many. */
@@ -65,15 +71,27 @@ export class MessageStream<T> implements Source {
   add(subscriber: Subscriber<T>): void {
     trace?.at('rx.sub', subscriber, { label: this.#label, parent: this })
     subscriber.add(() => this.#remove(subscriber))
-    this.#subscribers = [...this.#subscribers, subscriber]
+    const entry = new Subject<unknown>()
+    entry.subscribe(subscriber as Subscriber<unknown>)
+    this.#subscribers = [...this.#subscribers, { subscriber, entry }]
     this.flush()
   }
 
   /** A message has arrived. */
   next(message: T): void {
     if (this.#end !== undefined || this.#dropping) return
-    this.#pending.push(message)
-    this.flush()
+    if (delivering || this.#pending.length > 0 || !this.#deliverable) {
+      this.#pending.push(message)
+      this.flush()
+      return
+    }
+    delivering = true
+    try {
+      this.#deliver(message)
+    } finally {
+      delivering = false
+    }
+    if (waiting.size > 0) this.flush()
   }
 
   /** Nothing more will come. */
@@ -160,9 +178,9 @@ export class MessageStream<T> implements Source {
 
   #deliver(message: T): void {
     // One by one: what one subscriber throws is not to hide what the next one does.
-    for (const subscriber of this.#subscribers) {
+    for (const { subscriber, entry } of this.#subscribers) {
       const span = trace?.begin('rx.next', subscriber, { parent: this, v: message })
-      deliver(this, () => subscriber.next(message))
+      deliverTo(this, entry, message)
       if (span !== undefined) trace?.end(span)
     }
   }
@@ -171,7 +189,7 @@ export class MessageStream<T> implements Source {
     const subscribers = this.#subscribers
     this.#subscribers = []
     const end = this.#end
-    for (const subscriber of subscribers) {
+    for (const { subscriber } of subscribers) {
       if (end !== undefined && 'error' in end) trace?.at('rx.error', subscriber, { parent: this, v: end.error })
       else trace?.at('rx.complete', subscriber, { parent: this })
       deliver(this, () => {
@@ -182,9 +200,10 @@ export class MessageStream<T> implements Source {
   }
 
   #remove(subscriber: Subscriber<T>): void {
-    if (!this.#subscribers.includes(subscriber)) return
+    const left = this.#subscribers.filter((one) => one.subscriber !== subscriber)
+    if (left.length === this.#subscribers.length) return
     trace?.at('rx.unsub', subscriber, { parent: this })
-    this.#subscribers = this.#subscribers.filter((one) => one !== subscriber)
+    this.#subscribers = left
     if (this.#subscribers.length === 0 && this.#end === undefined) this.#upstream.unsubscribed()
     this.#adjust()
   }
