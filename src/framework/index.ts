@@ -7,9 +7,18 @@ export { setTracer, type Fields, type Kind, type Seq, type Tracer } from './trac
 export { Recorder, type RecorderOptions, type TraceEvent } from './trace/recorder.ts'
 
 /* deferred: a value that is not here yet */
-export { AlreadyCalledError, CancelledError, TimeoutError } from './deferred/errors.ts'
-export { Deferred, type Canceller, type TimeoutClock } from './deferred/deferred.ts'
-export { Failure } from './deferred/failure.ts'
+export { getDebugging, setDebugging } from './deferred/debugging.ts'
+export { type About, type Canceller, Deferred, type TimeoutClock } from './deferred/deferred.ts'
+export {
+  AlreadyCalledError,
+  CancelledError,
+  FailureGroup,
+  FirstError,
+  QueueOverflow,
+  QueueUnderflow,
+  TimeoutError,
+} from './deferred/errors.ts'
+export { type ErrorClass, Failure } from './deferred/failure.ts'
 export {
   deferredList,
   type DeferredListOptions,
@@ -19,8 +28,13 @@ export {
   type Winner,
 } from './deferred/gathering.ts'
 export { inlineCallbacks, type InlineGenerator } from './deferred/inline-callbacks.ts'
+export { DeferredLock, DeferredSemaphore } from './deferred/locks.ts'
+export type { DeferredObserver, InteropObservable } from './deferred/observable.ts'
+export { deferredFromSignal, fromPromise } from './deferred/promises.ts'
+export { DeferredQueue, type DeferredQueueOptions } from './deferred/queue.ts'
 export { setReporter, type Report, type Reporter } from './deferred/reporter.ts'
 export { flushUnhandled, setUnhandledScheduler, type UnhandledScheduler } from './deferred/unhandled.ts'
+export { execute, fail, logError, maybeDeferred, succeed } from './deferred/wrapping.ts'
 
 /* core: the vocabulary */
 export {
