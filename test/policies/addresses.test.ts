@@ -1,6 +1,7 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { isIP, BlockList } from 'node:net'
-import { addressSet, IPv4Address, IPv6Address, ipAddress, ProcessAddress, UNIXAddress } from 'couplet'
+import type { IPv4Address, IPv6Address} from 'couplet';
+import { addressSet, ipAddress, ProcessAddress, UNIXAddress } from 'couplet'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../src/framework/policies/crc32c.ts'
 import { bytesOfIP, mapped, masked, textOfIP, unmapped } from '../../src/framework/policies/ip-bytes.ts'

@@ -8,9 +8,10 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTLS } from 'node:tls'
+import type {
+  Deferred} from 'couplet';
 import {
   attach,
-  Deferred,
   Factory,
   IPv4Address,
   IPv6Address,

@@ -26,7 +26,7 @@ type MakePolicies = (clock: Clock, limits?: ConnectionLimits) => readonly Policy
 
 const plain: Policy = (connection) => new Layer(connection)
 
-describe.each<[name: string, policies: MakePolicies, first?: Uint8Array<ArrayBufferLike>]>([
+describe.each<[name: string, policies: MakePolicies, first?: Uint8Array]>([
   ['three plain layers', () => [plain, plain, plain]],
   [
     'timeouts and a log',

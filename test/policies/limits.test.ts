@@ -10,7 +10,7 @@ import {
 } from 'couplet'
 import { AccumulatingProtocol, failureResultOf } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
-import { ServerInSim } from './server-in-sim.ts'
+import { causeOf, ServerInSim } from './server-in-sim.ts'
 
 /** The addresses from which a connection is let in, while all that were let in before stay open. */
 function letIn(server: ServerInSim, addresses: readonly string[]): readonly string[] {
@@ -110,7 +110,7 @@ describe('limitPerPeer', () => {
     const server = new ServerInSim()
     server.serve([limitPerPeer(1)])
     expect(letIn(server, ['10.0.0.2', '10.0.0.2', '10.0.0.3', '10.0.0.3'])).toEqual(['10.0.0.2', '10.0.0.3'])
-    expect((server.ends[0]?.cause as Error).message).toContain('connection 2 from 10.0.0.2, the limit is 1')
+    expect(causeOf(server.ends[0]).message).toContain('connection 2 from 10.0.0.2, the limit is 1')
   })
 
   it('counts all of an IPv6 /64 as one', () => {
@@ -118,7 +118,7 @@ describe('limitPerPeer', () => {
     server.serve([limitPerPeer(1)])
     const addresses = ['2001:db8:0:1::1', '2001:db8:0:1:ffff::2', '2001:db8:0:2::1']
     expect(letIn(server, addresses)).toEqual(['2001:db8:0:1::1', '2001:db8:0:2::1'])
-    expect((server.ends[0]?.cause as Error).message).toContain('from 2001:db8:0:1::/64')
+    expect(causeOf(server.ends[0]).message).toContain('from 2001:db8:0:1::/64')
   })
 
   it('counts by the prefix that you say', () => {

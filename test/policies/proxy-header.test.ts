@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   BadProxyHeader,
   FrameTooLong,
@@ -223,7 +223,11 @@ describe('version 2', () => {
       join([new Uint8Array([type, 0, text.length]), toBytes(text)])
     const ssl = join([
       new Uint8Array([7, 0, 0, 0, 0]),
-      ...[sub(0x21, 'TLSv1.3'), sub(0x22, 'alice'), sub(0x23, 'AES'), sub(0x24, 'SHA256'), sub(0x25, 'RSA2048')],
+      sub(0x21, 'TLSv1.3'),
+      sub(0x22, 'alice'),
+      sub(0x23, 'AES'),
+      sub(0x24, 'SHA256'),
+      sub(0x25, 'RSA2048'),
     ])
     const options = {
       source: new IPv4Address('TCP', '10.0.0.1', 1),
@@ -365,7 +369,7 @@ describe('a header that we write', () => {
       [1, { checksum: true }],
       [2, { source: unix, destination: unix }],
       [2, { tlvs: [long] }],
-      [2, { tlvs: Array<ProxyTLV>(2).fill({ type: 0xe0, value: new Uint8Array(40_000) }) }],
+      [2, { tlvs: [1, 2].map(() => ({ type: 0xe0, value: new Uint8Array(40_000) })) }],
       [2, { tlvs: [{ type: 256, value: new Uint8Array() }] }],
       [2, { tlvs: [{ type: proxyTLV.crc32c, value: new Uint8Array(4) }] }],
     ]

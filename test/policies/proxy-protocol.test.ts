@@ -28,7 +28,7 @@ import {
 } from 'couplet'
 import { AccumulatingProtocol } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
-import { Echo, ServerInSim } from './server-in-sim.ts'
+import { causeOf, Echo, ServerInSim } from './server-in-sim.ts'
 
 const source = new IPv4Address('TCP', '192.0.2.1', 5555)
 const destination = new IPv4Address('TCP', '198.51.100.1', 443)
@@ -208,7 +208,7 @@ describe.each(headers)('behind a proxy that speaks version %s', (_version, heade
       server.sim.advance()
       expect(server.reports.map(({ error }) => (error as Error).message)).toEqual([message])
       expect(server.last.closedReason).toBeInstanceOf(ConnectionAborted)
-      expect((server.last.closedReason?.cause as Error).message).toBe(message)
+      expect(causeOf(server.last.closedReason).message).toBe(message)
     }
   })
 })
@@ -321,7 +321,7 @@ describe('a peer that is not trusted', () => {
     server.sim.advance()
     expect(client.closedReason?.name).toBe('ConnectionLost')
     expect(server.ends[0]?.cause).toBeInstanceOf(UntrustedProxy)
-    expect((server.ends[0]?.cause as Error).message).toContain('192.0.2.66:')
+    expect(causeOf(server.ends[0]).message).toContain('192.0.2.66:')
     expect(server.reports).toEqual([])
   })
 

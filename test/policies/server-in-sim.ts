@@ -1,13 +1,14 @@
 /**
  * A server with policies in a simulated world, and clients that come to it from different hosts.
  */
+import type {
+  IPv4Address} from 'couplet';
 import {
   type Connection,
   type ConnectionClosed,
   type Deferred,
   Factory,
   type Hook,
-  IPv4Address,
   IPv6Address,
   ipAddress,
   type Policy,
@@ -103,4 +104,10 @@ export class ServerInSim {
     this.#hosts.set(address, host)
     return host
   }
+}
+
+/** What broke, of a connection that something has broken. */
+export function causeOf(reason: ConnectionClosed | undefined): Error {
+  if (reason?.cause instanceof Error) return reason.cause
+  throw new Error(`an end with a cause was expected, not ${String(reason)}`)
 }

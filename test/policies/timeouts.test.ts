@@ -10,7 +10,7 @@ import {
 } from 'couplet'
 import { AccumulatingProtocol, ManualClock } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
-import { Echo, ServerInSim } from './server-in-sim.ts'
+import { causeOf, Echo, ServerInSim } from './server-in-sim.ts'
 
 describe('idleTimeout', () => {
   function serve(build?: () => AccumulatingProtocol): ServerInSim {
@@ -29,7 +29,7 @@ describe('idleTimeout', () => {
     expect(closedReason).toBeInstanceOf(ConnectionAborted)
     expect(closedReason?.cause).toBeInstanceOf(IdleTimeout)
     expect(closedReason?.cause).toMatchObject({ code: 'ERR_IDLE_TIMEOUT', limit: 1000, offered: 1000 })
-    expect((closedReason?.cause as Error).message).toContain('10.0.0.2:')
+    expect(causeOf(closedReason).message).toContain('10.0.0.2:')
     expect(client.closedReason?.name).toBe('ConnectionDone')
     expect(server.sim.pending).toBe(0)
   })

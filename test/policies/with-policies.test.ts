@@ -1,3 +1,5 @@
+import type {
+  Protocol} from 'couplet';
 import {
   type Connection,
   ClientFactory,
@@ -9,7 +11,6 @@ import {
   limitConnections,
   NoProtocol,
   type Policy,
-  Protocol,
   withPolicies,
 } from 'couplet'
 import { AccumulatingProtocol } from 'couplet/testing'
