@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { isIP, BlockList } from 'node:net'
-import type { IPv4Address, IPv6Address} from 'couplet';
+import type { IPv4Address, IPv6Address } from 'couplet'
 import { addressSet, ipAddress, ProcessAddress, UNIXAddress } from 'couplet'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../src/framework/policies/crc32c.ts'

@@ -8,8 +8,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTLS } from 'node:tls'
-import type {
-  Deferred} from 'couplet';
+import type { Deferred } from 'couplet'
 import {
   attach,
   Factory,

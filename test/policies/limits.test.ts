@@ -6,6 +6,7 @@ import {
   limitPerPeer,
   NoProtocol,
   TooManyConnections,
+  UNIXAddress,
   withPolicies,
 } from 'couplet'
 import { AccumulatingProtocol, failureResultOf } from 'couplet/testing'
@@ -138,5 +139,10 @@ describe('limitPerPeer', () => {
       server.sim.advance()
     }
     expect(server.served).toHaveLength(10)
+  })
+
+  it('does not limit who has no IP address', () => {
+    const connection = { peer: new UNIXAddress('') } as Connection
+    expect(limitPerPeer(0)(connection)).toBe(connection)
   })
 })

@@ -1,8 +1,7 @@
 /**
  * A server with policies in a simulated world, and clients that come to it from different hosts.
  */
-import type {
-  IPv4Address} from 'couplet';
+import type { IPv4Address } from 'couplet'
 import {
   type Connection,
   type ConnectionClosed,

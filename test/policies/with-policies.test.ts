@@ -1,5 +1,4 @@
-import type {
-  Protocol} from 'couplet';
+import type { Protocol } from 'couplet'
 import {
   type Connection,
   ClientFactory,
