@@ -1,8 +1,9 @@
 /**
  * Tries the package as a stranger gets it: packs what `npm run build` made, installs the tarball into an empty folder
- * outside the repository, imports every front door and starts both command lines.
+ * outside the repository, imports every front door and starts both command lines. The doors that need RxJS are tried
+ * without it first, where they must say what is missing, and then with the oldest RxJS that will do, types included.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,25 @@ interface Manifest {
   readonly exports: Readonly<Record<string, string | object>>
 }
 
+/** The first version that the peer range allows. */
+const oldestRxJS = '7.8.0'
+/** As strict as users are. The declarations of the package are checked too. */
+const strictly =
+  '--strict --exactOptionalPropertyTypes --target es2023 --lib es2023,dom,esnext.disposable --module nodenext'.split(
+    ' ',
+  )
+/** What somebody writes who knows this one door. */
+const consumer = `
+import { fromDeferred, reactorScheduler, textLines, toDeferred } from 'couplet/rx'
+import { map, of, timeout } from 'rxjs'
+
+const clock = { now: () => 0, callLater: () => { throw new Error('nothing takes time here') } }
+const source = of(new TextEncoder().encode('two\\nlines\\n')).pipe(textLines(), map((line): number => line.length))
+const sum: PromiseLike<number> = toDeferred(source, { take: 'last' })
+fromDeferred(toDeferred(source)).subscribe((length: number) => console.log(length))
+void [sum, timeout({ each: 1, scheduler: reactorScheduler(clock) })]
+`
+
 const root = join(import.meta.dirname, '..')
 const { name, version, bin, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 const home = mkdtempSync(join(tmpdir(), 'couplet-'))
@@ -22,16 +42,39 @@ try {
   run('npm', ['pack', '--ignore-scripts', '--loglevel=error', '--pack-destination', home], root)
   writeFileSync(join(home, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', `${name}-${version}.tgz`])
-  for (const [door, target] of Object.entries(exports)) {
-    if (typeof target === 'string') continue
-    const says = `import * as door from '${name}${door.slice(1)}'; console.log(Object.keys(door).length)`
-    console.log(`${name}${door.slice(1)}: ${run('node', ['--input-type=module', '--eval', says])} names`)
+  const doors = Object.entries(exports).flatMap(([door, target]) => (typeof target === 'string' ? [] : [door]))
+  const needRxJS = doors.filter((door) => /\brx$/.test(door))
+  for (const door of doors.filter((door) => !needRxJS.includes(door))) tryDoor(door)
+  for (const door of needRxJS) {
+    const { status, stderr } = spawnSync('node', importing(door), { cwd: home, encoding: 'utf8' })
+    if (status === 0 || !/ERR_MODULE_NOT_FOUND[^]*'rxjs'|'rxjs'[^]*ERR_MODULE_NOT_FOUND/.test(stderr)) {
+      throw new Error(`${door} without rxjs should say that rxjs is missing, but said:\n${stderr}`)
+    }
+    console.log(`${nameOf(door)} without rxjs: says so`)
   }
+  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', `rxjs@${oldestRxJS}`])
+  for (const door of needRxJS) tryDoor(door)
+  writeFileSync(join(home, 'consumer.ts'), consumer)
+  run('node', [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...strictly, 'consumer.ts'])
+  console.log(`a consumer of ${nameOf('./rx')} alone: types are right, and it prints ${run('node', ['consumer.js'])}`)
   for (const command of Object.keys(bin)) {
     console.log(`${command} --version: ${run(join(home, 'node_modules', '.bin', command), ['--version'])}`)
   }
 } finally {
   rmSync(home, { recursive: true, force: true })
+}
+
+function nameOf(door: string): string {
+  return `${name}${door.slice(1)}`
+}
+
+function importing(door: string): string[] {
+  const says = `import * as door from '${nameOf(door)}'; console.log(Object.keys(door).length)`
+  return ['--input-type=module', '--eval', says]
+}
+
+function tryDoor(door: string): void {
+  console.log(`${nameOf(door)}: ${run('node', importing(door))} names`)
 }
 
 function run(command: string, args: string[], cwd = home): string {
