@@ -251,19 +251,27 @@ describe.each([
   })
 
   it(`exits at once with ${code} at the second signal`, async () => {
-    const seen = { up: false }
+    const seen: { client?: Witness } = {}
     const { process } = start(async (reactor) => {
-      await serving(reactor)
-      seen.up = true
+      seen.client = await serving(reactor)
       await reactor.whenStopped()
       await forEver()
     })
-    await until(() => seen.up)
+    await until(() => seen.client !== undefined)
     process.emit(signal, signal)
     await turns(3)
     expect(process.exits).toEqual([])
     process.emit(signal, signal)
     expect(process.exits).toEqual([code])
+    // What was said by halves must not look whole.
+    await until(() => seen.client?.reason !== undefined)
+    expect(seen.client?.reason?.name).toBe('ConnectionAborted')
+  })
+
+  it('fails in silence where all has been said', async () => {
+    const { process } = start(() => Promise.reject(Object.assign(new Error(''), { exitCode: 74 })))
+    await turns(3)
+    expect([process.exits, process.stderr.text]).toEqual([[74], ''])
   })
 
   it('fails with what main makes of it', async () => {

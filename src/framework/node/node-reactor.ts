@@ -20,11 +20,17 @@ import { dialSocket } from './dial-socket.ts'
 import { resolveHost } from './resolve-host.ts'
 import { tcpAddress } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
-import { listenSocket, type SocketCounts } from './socket-port.ts'
+import { listenSocket, type Sockets } from './socket-port.ts'
 import { SystemTimers } from './system-timers.ts'
 
 /** What a reactor has in hand, in numbers. */
-export interface ReactorStats extends Readonly<SocketCounts> {
+export interface ReactorStats {
+  /** Connections that are open, in both directions. */
+  readonly open: number
+  /** Connections that came in and got their chance. */
+  readonly accepted: number
+  /** Connections that were turned away because too many were open. */
+  readonly shed: number
   /** Ports that are open. */
   readonly ports: number
   /** Delayed calls that are to come. */
@@ -45,7 +51,7 @@ export class NodeReactor extends Reactor {
   })
   readonly #timers = new SystemTimers(this, this.turn)
   readonly #ports = new Set<ListeningPort>()
-  readonly #counts: SocketCounts = { open: 0, accepted: 0, shed: 0 }
+  readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0 }
 
   override now(): number {
     return performance.now()
@@ -75,7 +81,7 @@ export class NodeReactor extends Reactor {
 
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
     if (!isTCP(address)) return this.#failLater(new UnsupportedAddress(address))
-    return listenSocket(this, address, accept, options, this.#counts).addCallback((port): ListeningPort => {
+    return listenSocket(this, address, accept, options, this.#sockets).addCallback((port): ListeningPort => {
       this.#ports.add(port)
       port.atStop(() => this.#ports.delete(port))
       return port
@@ -97,17 +103,29 @@ export class NodeReactor extends Reactor {
     })
   }
 
+  /**
+   * Aborts every connection that is still in use, in both directions. For a program that must end now: if the system
+   * closed them, what was sent by halves would look whole. One that is closing and has sent all is left to finish.
+   */
+  abortConnections(): void {
+    for (const connection of this.#sockets.open) {
+      if (!connection.disconnecting || connection.queued > 0) connection.abortConnection()
+    }
+  }
+
   /** What is in hand, in numbers. */
   stats(): ReactorStats {
-    return { ...this.#counts, ports: this.#ports.size, timers: this.#timers.size }
+    const { open, accepted, shed } = this.#sockets
+    return { open: open.size, accepted, shed, ports: this.#ports.size, timers: this.#timers.size }
   }
 
   #open(socket: Socket, peer: IPAddress, options: DialOptions): Connection {
-    this.#counts.open++
     const host = tcpAddress(socket.localAddress, socket.localPort) ?? unspecified(peer)
-    return new SocketConnection(this, socket, host, peer, options, () => {
-      this.#counts.open--
-    })
+    const connection = new SocketConnection(this, socket, host, peer, options, () =>
+      this.#sockets.open.delete(connection),
+    )
+    this.#sockets.open.add(connection)
+    return connection
   }
 
   /** An attempt never fails before its caller has the Deferred in hand. */

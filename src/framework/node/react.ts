@@ -79,6 +79,11 @@ export class Run {
   #failed(error: unknown): void {
     const { argv, env } = this.#process
     const debugging = /\bcouplet\b/.test(env['NODE_DEBUG'] ?? '')
+    // A program that has said it all already may fail with an exit code and no words.
+    if (isForPeople(error) && error.message === '' && !debugging) {
+      this.#ended(exitCodeOf(error))
+      return
+    }
     this.#say(`${programName(argv)}: ${debugging || !isForPeople(error) ? inspect(error) : oneLine(error.message)}`)
     this.#ended(exitCodeOf(error))
   }
@@ -90,6 +95,7 @@ export class Run {
 
   readonly #onSignal = (signal: Signal): void => {
     if (this.#signal !== undefined) {
+      this.#reactor.abortConnections()
       this.#exitNow(signals[signal])
       return
     }
@@ -118,7 +124,9 @@ export class Run {
   }
 
   #overtime(signal: Signal): void {
-    if (this.#outcome === undefined) this.#exit(signals[signal])
+    if (this.#outcome !== undefined) return
+    this.#reactor.abortConnections()
+    this.#exit(signals[signal])
   }
 
   readonly #onNothingLeft = (): void => {

@@ -16,10 +16,10 @@ import { SocketConnection } from './socket-connection.ts'
 import { socketOptions } from './socket-options.ts'
 import { listenError } from './system-errors.ts'
 
-/** What a reactor counts of its sockets; all its ports share it, because they share the descriptors. */
-export interface SocketCounts {
+/** What a reactor knows of its sockets; all its ports share it, because they share the descriptors. */
+export interface Sockets {
   /** Connections that are open now, in both directions. */
-  open: number
+  readonly open: Set<Connection>
   /** Connections that came in and got their chance. */
   accepted: number
   /** Connections that were turned away because too many were open. */
@@ -39,7 +39,7 @@ export function listenSocket(
   address: IPAddress,
   accept: Accept,
   options: ListenOptions,
-  counts: SocketCounts,
+  sockets: Sockets,
 ): Deferred<SocketPort> {
   const opened = new Deferred<SocketPort>()
   const server = createServer(socketOptions)
@@ -48,7 +48,7 @@ export function listenSocket(
   server.once('listening', () => {
     server.off('error', onError)
     if (opened.called) server.close()
-    else opened.callback(new SocketPort(reactor, server, address, accept, options, counts))
+    else opened.callback(new SocketPort(reactor, server, address, accept, options, sockets))
   })
   server.listen({ host: address.host, port: address.port, backlog: options.backlog })
   return opened
@@ -58,7 +58,7 @@ export class SocketPort extends ListeningPort {
   readonly #reactor: Reactor
   readonly #server: Server
   readonly #options: ListenOptions
-  readonly #counts: SocketCounts
+  readonly #sockets: Sockets
   readonly #mostConnections = mostConnections()
   /** Turned away, and not reported yet. */
   #shed = 0
@@ -74,13 +74,13 @@ export class SocketPort extends ListeningPort {
     address: IPAddress,
     accept: Accept,
     options: ListenOptions,
-    counts: SocketCounts,
+    sockets: Sockets,
   ) {
     super(reactor, boundTo(server, address), accept)
     this.#reactor = reactor
     this.#server = server
     this.#options = options
-    this.#counts = counts
+    this.#sockets = sockets
     server.on('connection', (socket: Socket) => this.#take(socket))
     server.on('error', (error) => report({ error, what: `The listener at ${this.host} failed`, subject: this }))
   }
@@ -99,25 +99,26 @@ export class SocketPort extends ListeningPort {
       drop(socket)
     } else if (this.connections >= maxConnections) {
       this.#turnAway(socket, this.connections, maxConnections, 'maxConnections')
-    } else if (this.#options.maxConnections === undefined && this.#counts.open >= this.#mostConnections) {
-      this.#turnAway(socket, this.#counts.open, this.#mostConnections, '`ulimit -n`, or maxConnections')
+    } else if (this.#options.maxConnections === undefined && this.#sockets.open.size >= this.#mostConnections) {
+      this.#turnAway(socket, this.#sockets.open.size, this.#mostConnections, '`ulimit -n`, or maxConnections')
     } else {
-      this.#counts.accepted++
-      this.#counts.open++
       const host = tcpAddress(socket.localAddress, socket.localPort) ?? this.host
-      this.accepted(new SocketConnection(this.#reactor, socket, host, peer, this.#options, this.#onEnded))
+      const connection = new SocketConnection(this.#reactor, socket, host, peer, this.#options, this.#onEnded)
+      this.#sockets.accepted++
+      this.#sockets.open.add(connection)
+      this.accepted(connection)
     }
   }
 
   readonly #onEnded = (connection: Connection): void => {
-    this.#counts.open--
+    this.#sockets.open.delete(connection)
     this.ended(connection)
   }
 
   /** With a reset: a clean end would look like a server that has nothing to say. */
   #turnAway(socket: Socket, open: number, limit: number, raise: string): void {
     drop(socket)
-    this.#counts.shed++
+    this.#sockets.shed++
     this.#shed++
     const now = this.#reactor.now()
     if (now - this.#reportedAt < reportEvery) return
