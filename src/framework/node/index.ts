@@ -21,7 +21,7 @@ export interface ReactOptions {
  *
  * SIGINT and SIGTERM stop the reactor (`reactor.whenStopped()` fires) and close the ports, with time to drain; a second
  * signal ends at once. A failure is one line on stderr if it was foreseen (it has a `code` or an `exitCode`), otherwise
- * its stack; `NODE_DEBUG=couplet` shows the stack always. Exit codes: 0 if `main` succeeded, also after a signal; 130
+ * its stack; `NODE_DEBUG=couplet` shows the stack always, and one with an `exitCode` and no message says nothing. Exit codes: 0 if `main` succeeded, also after a signal; 130
  * (SIGINT) or 143 (SIGTERM) if it had not finished by then; 1 if it failed, or the error's `exitCode`; 70 if it can
  * never finish because nothing is left to wait for; 141 if nobody reads stdout any more. Ancestor:
  * `twisted.internet.task.react`.

@@ -4,7 +4,6 @@
  * No ancestor.
  */
 import { styleText } from 'node:util'
-import { Deferred } from 'couplet'
 import { react } from 'couplet/node'
 import { type Command, main } from './command.ts'
 import { exitCode } from './exit-codes.ts'
@@ -18,10 +17,8 @@ export function runOnNode(command: Command): void {
     // Whoever read our reports has left; the poems may still be wanted.
     stderr.on('error', () => undefined)
     return main(command, argv, { reactor, stdout, stderr: calm(stderr), paint }).addCallback((code) => {
-      if (code === exitCode.ok) return undefined
-      // What there was to say is said, and `react` would say it again; so it does not come to its turn.
-      stderr.write('', () => process.exit(code))
-      return new Deferred<never>()
+      // What there was to say is said: a failure without words.
+      if (code !== exitCode.ok) throw Object.assign(new Error(''), { exitCode: code })
     })
   })
 }
