@@ -55,6 +55,8 @@ export { Connector } from './core/connector.ts'
 export {
   AlreadyCalled,
   AlreadyCancelled,
+  BadNetstring,
+  BadVarint,
   CannotListenError,
   ConnectBindError,
   ConnectError,
@@ -67,6 +69,7 @@ export {
   DNSLookupError,
   FrameTooLong,
   IncompleteFrame,
+  InvalidUTF8,
   LineTooLong,
   LingerTimeout,
   LocalProtocolError,
@@ -75,6 +78,7 @@ export {
   ProtocolError,
   RemoteProtocolError,
   SendQueueOverflow,
+  StringTooLong,
   TCPTimedOutError,
   UnsupportedAddress,
 } from './core/errors.ts'
@@ -115,10 +119,28 @@ export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'
 
 /* framing: bytes into frames */
 export type { Decoder } from './framing/decoder.ts'
+export { FileSender, FileTransferStopped } from './framing/file-sender.ts'
 export { FrameBuffer } from './framing/frame-buffer.ts'
 export { FrameReceiver } from './framing/frame-receiver.ts'
+export { IntStringDecoder } from './framing/int-string-decoder.ts'
 export { LineDecoder, type LineRules } from './framing/line-decoder.ts'
-export { LineReceiver } from './framing/line-receiver.ts'
+export { type DelimitedDecoder, LineFraming } from './framing/line-framing.ts'
+export { LineOnlyReceiver, LineReceiver } from './framing/line-receiver.ts'
+export { messages, type MessagesOptions } from './framing/messages.ts'
+export { NetstringDecoder } from './framing/netstring-decoder.ts'
+export { type StateMethods, StatefulStringProtocol, UnknownState } from './framing/stateful-string-protocol.ts'
+export type { StringDecoder, StringRules } from './framing/string-decoder.ts'
+export { StringReceiver } from './framing/string-receiver.ts'
+export {
+  Int16StringReceiver,
+  Int32StringReceiver,
+  Int8StringReceiver,
+  NetstringReceiver,
+  VarintStringReceiver,
+} from './framing/string-receivers.ts'
+export { TextLineDecoder } from './framing/text-line-decoder.ts'
+export { TextLineReceiver } from './framing/text-line-receiver.ts'
+export { VarintStringDecoder } from './framing/varint-string-decoder.ts'
 
 /* policies: Connection in, Connection out */
 export { addressSet, type AddressTest } from './policies/address-set.ts'

@@ -21,7 +21,11 @@ const wire = [
   new couplet.RemoteProtocolError(),
   new couplet.FrameTooLong(6, 5),
   new couplet.LineTooLong(6, 5),
+  new couplet.BadNetstring(),
+  new couplet.BadVarint(),
+  new couplet.InvalidUTF8(),
   new couplet.LocalProtocolError(),
+  new couplet.StringTooLong(6, 5),
 ]
 const others = [
   new couplet.CannotListenError(address, 'the port is taken'),
@@ -45,7 +49,7 @@ describe('every error', () => {
   it('has a code of its own', () => {
     const codes = all.map(({ code }) => code)
     expect(new Set(codes).size).toBe(all.length)
-    for (const code of codes) expect(code).toMatch(/^ERR_[A-Z_]+$/)
+    for (const code of codes) expect(code).toMatch(/^ERR_[A-Z0-9_]+$/)
   })
 
   it('of an attempt names whom it was to reach', () => {
@@ -63,7 +67,10 @@ describe('every error', () => {
 
   it('of the wire is a ProtocolError, and says who broke the rules', () => {
     for (const error of wire) expect(error).toBeInstanceOf(couplet.ProtocolError)
-    expect(wire.map((error) => error instanceof couplet.RemoteProtocolError)).toEqual([true, true, true, false])
+    const theirs = wire.filter((error) => error instanceof couplet.RemoteProtocolError)
+    const ours = wire.filter((error) => error instanceof couplet.LocalProtocolError)
+    expect([theirs.length, ours.length]).toEqual([6, 2])
+    expect([...theirs, ...ours]).toEqual(wire)
   })
 
   it('that names a limit names the size offered, the limit, and what to do', () => {

@@ -285,12 +285,54 @@ export class LineTooLong extends FrameTooLong {
   }
 }
 
+/** What the peer sent is no netstring: not `length:bytes,`, with the length in plain digits. */
+export class BadNetstring extends RemoteProtocolError {
+  static {
+    this.prototype.name = 'BadNetstring'
+  }
+  override readonly code: string = 'ERR_BAD_NETSTRING'
+}
+
+/** The peer wrote a length with more bytes than it takes (LEB128, padded with zeros). */
+export class BadVarint extends RemoteProtocolError {
+  static {
+    this.prototype.name = 'BadVarint'
+  }
+  override readonly code: string = 'ERR_BAD_VARINT'
+}
+
+/** The peer's text is not UTF-8. */
+export class InvalidUTF8 extends RemoteProtocolError {
+  static {
+    this.prototype.name = 'InvalidUTF8'
+  }
+  override readonly code: string = 'ERR_INVALID_UTF8'
+}
+
 /** We were about to break them. Thrown by `send…`; nothing is sent. */
 export class LocalProtocolError extends ProtocolError {
   static {
     this.prototype.name = 'LocalProtocolError'
   }
   override readonly code: string = 'ERR_LOCAL_PROTOCOL'
+}
+
+/** The string is longer than the length in front of it can say. */
+export class StringTooLong extends LocalProtocolError {
+  static {
+    this.prototype.name = 'StringTooLong'
+  }
+  override readonly code: string = 'ERR_STRING_TOO_LONG'
+  /** The length of the string, in bytes. */
+  readonly offered: number
+  /** The largest that can be sent, in bytes. */
+  readonly limit: number
+
+  constructor(offered: number, limit: number) {
+    super(`a string of ${offered} bytes cannot be sent, the prefix can say ${limit} at most (use a wider one)`)
+    this.offered = offered
+    this.limit = limit
+  }
 }
 
 /* ------------------------------------------------------------------ the program is wrong */
