@@ -10,7 +10,7 @@ import {
 } from 'couplet'
 import { bytes, Conversation, type ConversationOptions, hold, type Hold, lines, receiverOf } from 'couplet/rx'
 import { connected, everyChunking, ManualClock } from 'couplet/testing'
-import { filter, map, merge, type Observable, scan, take } from 'rxjs'
+import { filter, map, merge, type Observable, scan, Subscriber, take } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { heard } from './heard.ts'
 
@@ -138,6 +138,33 @@ describe('the messages of a connection', () => {
     expect(first).toEqual(['one', 'two', 'three'])
     expect(second).toEqual(['one', 'two', 'later: two', 'three', 'later: three'])
     expect(conversation.outstanding).toBe(0)
+  })
+
+  it('that come while one is delivered wait until all have it', () => {
+    class Eager extends Protocol {
+      byteReceived(_byte: number): void {}
+      override dataReceived(chunk: Uint8Array) {
+        for (const byte of chunk) this.byteReceived(byte)
+      }
+    }
+    const eager = new Eager()
+    const conversation = new Conversation(
+      receiverOf(
+        () => eager,
+        'byteReceived',
+        () => {},
+      ),
+    )
+    const transport = connected(conversation.protocol)
+    const logs = [
+      heard(conversation.pipe(map((byte) => (byte === 1 && eager.byteReceived(9), byte)))),
+      heard(conversation),
+    ]
+    transport.receive(Uint8Array.of(1, 2))
+    expect(logs.map(({ log }) => log)).toEqual([
+      [1, 9, 2],
+      [1, 9, 2],
+    ])
   })
 
   it('come after the present one when another connection makes them come, and not inside of it', () => {
@@ -324,6 +351,19 @@ describe('a subscriber that throws', () => {
     const reason = new ConnectionLost()
     transport.end(reason)
     expect(reports).toEqual([expect.objectContaining({ error: reason })])
+  })
+
+  it('may break the rules of RxJS and throw straight through: the next one is caught all the same', () => {
+    const raw = conversing()
+    raw.conversation.subscribe(
+      // oxlint-disable-next-line typescript/no-deprecated -- taken as it is, without the usual net around it
+      Object.assign(new Subscriber<Uint8Array>(), { next: throwing }),
+    )
+    const usual = conversing()
+    usual.text.subscribe({ next: throwing, error() {} })
+    raw.transport.receive('one\r\n')
+    usual.transport.receive('one\r\n')
+    expect([raw.transport.aborting, usual.transport.aborting, reports.length]).toEqual([true, true, 2])
   })
 
   it('leaves RxJS as it found it', () => {

@@ -4,8 +4,11 @@
  * RxJS 7 rethrows what a subscriber's `next` throws, and an `error` that nobody takes, in a timer: by then nobody knows
  * whose message it was, and Node ends the program. Its one switch that lets such an error come back to the caller is
  * turned on for the length of each call here, and nowhere else. No ancestor.
+ *
+ * No message of a connection is delivered inside of such a call: it comes right after. So all subscribers see one order,
+ * and what one of them throws is known to be its own.
  */
-import { config, Subject } from 'rxjs'
+import { config, Subject, type Subscriber } from 'rxjs'
 import { report } from '../deferred/reporter.ts'
 
 /** Whoever has messages delivered, and can be kept from delivering more. */
@@ -29,8 +32,23 @@ export interface Hold {
   deliver(call: () => void): void
 }
 
+/** Somebody who has messages to deliver as soon as the present delivery is over. */
+export interface Waiting {
+  flush(): void
+}
+
 /** Whose message is being delivered now. */
 let current: Source | undefined
+/** How many deliveries we are inside of. */
+let depth = 0
+const waiting = new Set<Waiting>()
+let draining = false
+
+/** Whether something is being delivered now. If so, `one` is flushed afterwards. */
+export function mustWait(one: Waiting): boolean {
+  if (depth > 0) waiting.add(one)
+  return depth > 0
+}
 
 /**
  * Takes the message that is being delivered in hand. Called inside of `next`, it counts against the limit of the
@@ -61,24 +79,62 @@ export function deliver(source: Source | undefined, call: () => void): void {
   deliverTo(source, calls, call)
 }
 
-/** The same for one value to one subscriber: `entry` is a Subject that it alone has subscribed to. */
+/** What {@link deliverTo} takes for `subscriber`: a way in for it alone. */
+export function entryTo<T>(subscriber: Subscriber<T>): Subject<T> {
+  const entry = new Subject<T>()
+  // Not the subscriber itself: if one broke RxJS's rules and threw straight through, RxJS would be confused for good.
+  subscriber.add(entry.subscribe((value) => subscriber.next(value)))
+  return entry
+}
+
+/** The same for one value to one subscriber, by its entry. */
 export function deliverTo<T>(source: Source | undefined, entry: Subject<T>, value: T): void {
   const outer = current
   const synchronous = isSynchronous()
+  let thrown: { readonly error: unknown } | undefined
   current = source
   setSynchronous(true)
-  let thrown: { readonly error: unknown } | undefined
+  depth++
   try {
     // A Subject, because it is what throws the error at us; a subscriber's own `next` would drop it.
     entry.next(value)
   } catch (error) {
     thrown = { error }
   }
+  depth--
   setSynchronous(synchronous)
   current = outer
-  if (thrown === undefined) return
-  if (source === undefined) report({ error: thrown.error, what: 'A subscriber threw', subject: undefined })
-  else source.subscriberThrew(thrown.error)
+  if (thrown !== undefined) {
+    if (source === undefined) report({ error: thrown.error, what: 'A subscriber threw', subject: undefined })
+    else source.subscriberThrew(thrown.error)
+  }
+  drain()
+}
+
+/** Several deliveries that nothing is to come between: one message to all of its subscribers. */
+export function together(deliveries: () => void): void {
+  depth++
+  try {
+    deliveries()
+  } finally {
+    depth--
+  }
+  drain()
+}
+
+/** Lets those go on who had to wait. */
+function drain(): void {
+  if (waiting.size === 0 || depth > 0 || draining) return
+  draining = true
+  try {
+    // The list grows while it is walked: who comes back stands at its end.
+    for (const one of waiting) {
+      waiting.delete(one)
+      one.flush()
+    }
+  } finally {
+    draining = false
+  }
 }
 
 const calls = new Subject<() => void>()

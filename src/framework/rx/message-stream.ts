@@ -1,13 +1,10 @@
 /**
  * What one connection delivers, to whoever has subscribed: in order, one message at a time, and no faster than it is
- * taken.
- *
- * Nothing is delivered inside of another delivery, whatever connection it belongs to: it comes right after. So all
- * subscribers see the same order, and what one of them throws is known to be its own. No ancestor.
+ * taken. No ancestor.
  */
-import { Subject, type Subscriber } from 'rxjs'
+import type { Subject, Subscriber } from 'rxjs'
 import { trace } from '../trace/hook.ts'
-import { deliver, deliverTo, type Source } from './delivery.ts'
+import { deliver, deliverTo, entryTo, mustWait, type Source, together, type Waiting } from './delivery.ts'
 
 /** The connection behind a stream. */
 export interface Upstream {
@@ -25,11 +22,7 @@ interface Subscribed<T> {
   readonly entry: Subject<unknown>
 }
 
-/** Streams that have something to deliver as soon as the present delivery is over. */
-const waiting = new Set<MessageStream<unknown>>()
-let delivering = false
-
-export class MessageStream<T> implements Source {
+export class MessageStream<T> implements Source, Waiting {
   readonly #upstream: Upstream
   readonly #limit: number
   readonly #label: string
@@ -71,8 +64,7 @@ export class MessageStream<T> implements Source {
   add(subscriber: Subscriber<T>): void {
     trace?.at('rx.sub', subscriber, { label: this.#label, parent: this })
     subscriber.add(() => this.#remove(subscriber))
-    const entry = new Subject<unknown>()
-    entry.subscribe(subscriber as Subscriber<unknown>)
+    const entry = entryTo(subscriber as Subscriber<unknown>)
     this.#subscribers = [...this.#subscribers, { subscriber, entry }]
     this.flush()
   }
@@ -80,18 +72,12 @@ export class MessageStream<T> implements Source {
   /** A message has arrived. */
   next(message: T): void {
     if (this.#end !== undefined || this.#dropping) return
-    if (delivering || this.#pending.length > 0 || !this.#deliverable) {
-      this.#pending.push(message)
-      this.flush()
+    if (this.#pending.length === 0 && this.#deliverable && !mustWait(this)) {
+      this.#deliver(message)
       return
     }
-    delivering = true
-    try {
-      this.#deliver(message)
-    } finally {
-      delivering = false
-    }
-    if (waiting.size > 0) this.flush()
+    this.#pending.push(message)
+    this.flush()
   }
 
   /** Nothing more will come. */
@@ -126,23 +112,12 @@ export class MessageStream<T> implements Source {
 
   /** Delivers what can be delivered, and lets the connection know whether more is wanted. */
   flush(): void {
-    if (delivering) {
-      waiting.add(this)
-      this.#adjust()
-      return
+    if (!mustWait(this)) {
+      // Each is taken from the queue before it is delivered: whoever comes in between goes on where we are.
+      while (this.#deliverable && this.#pending.length > 0) this.#deliver(this.#pending.shift()!)
+      if (this.over && this.#subscribers.length > 0) this.#deliverEnd()
     }
-    delivering = true
-    try {
-      this.#flushOwn()
-      // The list grows while it is walked: a stream that comes back stands at its end.
-      for (const stream of waiting) {
-        waiting.delete(stream)
-        stream.#flushOwn()
-      }
-    } finally {
-      waiting.clear()
-      delivering = false
-    }
+    this.#adjust()
   }
 
   /* ---------------------------------------------------------------- Source */
@@ -170,19 +145,16 @@ export class MessageStream<T> implements Source {
     return this.#subscribers.length > 0 && !this.#paused && !this.#full
   }
 
-  #flushOwn(): void {
-    while (this.#deliverable && this.#pending.length > 0) this.#deliver(this.#pending.shift()!)
-    if (this.over && this.#subscribers.length > 0) this.#deliverEnd()
-    this.#adjust()
+  #deliver(message: T): void {
+    const subscribers = this.#subscribers
+    if (subscribers.length === 1) this.#deliverTo(subscribers[0]!, message)
+    else together(() => subscribers.forEach((each) => this.#deliverTo(each, message)))
   }
 
-  #deliver(message: T): void {
-    // One by one: what one subscriber throws is not to hide what the next one does.
-    for (const { subscriber, entry } of this.#subscribers) {
-      const span = trace?.begin('rx.next', subscriber, { parent: this, v: message })
-      deliverTo(this, entry, message)
-      if (span !== undefined) trace?.end(span)
-    }
+  #deliverTo({ subscriber, entry }: Subscribed<T>, message: T): void {
+    const span = trace?.begin('rx.next', subscriber, { parent: this, v: message })
+    deliverTo(this, entry, message)
+    if (span !== undefined) trace?.end(span)
   }
 
   #deliverEnd(): void {
