@@ -63,6 +63,21 @@ describe('throttle', () => {
     expect(Math.min(...together)).toBeGreaterThan(1000)
   })
 
+  it('gives those who share it their turn, however often another one writes', () => {
+    const server = new ServerInSim()
+    server.serve([throttle(server.reactor, { write: 1000, burst: 100, shared: true })], quiet)
+    const patient = server.connect()
+    const busy = server.connect()
+    const [toPatient, toBusy] = server.served.map(({ transport }) => transport)
+    toPatient?.write(new Uint8Array(100_000))
+    for (let time = 0; time < 10_000; time++) {
+      toBusy?.write('.')
+      server.sim.advance(1)
+    }
+    expect(patient.value().length).toBeGreaterThan(4000)
+    expect(busy.value().length).toBeGreaterThan(4000)
+  })
+
   it('reads of all together no more than they share', () => {
     const server = new ServerInSim()
     server.serve([throttle(server.reactor, { read: 1000, burst: 1000, shared: true })], quiet)

@@ -144,6 +144,8 @@ describe('withPolicies', () => {
         if (answer instanceof Deferred) answer.callback(null)
         return answer
       },
+      // Is not asked about a connection that is refused already.
+      (connection) => (connection.peer.kind === 'IPv4' ? connection : null),
     ])
     const refused = server.connect()
     server.sim.advance()

@@ -168,25 +168,29 @@ export class WriteThrottle extends Layer {
   /** Sends what there are tokens for, and comes back for the rest. */
   #pump(): void {
     while (this.#size > 0 && !this.#full && this.#stopWaiting === undefined && !this.disconnected) {
-      const least = Math.min(this.#size, this.#bucket.within(pulse))
-      if (this.#bucket.awaited || this.#bucket.tokens < least) this.#wait(least)
-      else this.#send(Math.min(this.#size, this.#bucket.tokens))
+      const turn = this.#bucket.within(pulse)
+      const least = Math.min(this.#size, turn)
+      // Among others, for a whole turn: while we wait for it, more may be written.
+      if (this.#bucket.awaited) this.#wait(turn)
+      else if (this.#bucket.tokens < least) this.#wait(least)
+      else this.#send(this.#bucket.tokens)
     }
     if (this.#size === 0 && !this.#full) this.#drained()
   }
 
-  /** When it is our turn we send that much and line up again, so that all who share the bucket get their part. */
-  #wait(least: number): void {
-    this.#stopWaiting = this.#bucket.wait(least, () => {
+  /** When it is our turn we send so much and line up again: so all who share the bucket get their part. */
+  #wait(tokens: number): void {
+    this.#stopWaiting = this.#bucket.wait(tokens, () => {
       this.#stopWaiting = undefined
-      if (!this.#full) this.#send(Math.min(this.#size, least))
+      for (let left = tokens; left > 0 && this.#size > 0 && !this.#full;) left -= this.#send(left)
       this.#pump()
     })
   }
 
-  #send(most: number): void {
+  /** Sends `most` bytes of the first piece, or all of it. @returns how many that were */
+  #send(most: number): number {
     const first = this.#pieces[this.#gone]
-    if (first === undefined) return
+    if (first === undefined) return 0
     const piece = first.length <= most ? first : first.subarray(0, most)
     if (piece === first) this.#gone++
     else this.#pieces[this.#gone] = first.subarray(most)
@@ -198,6 +202,7 @@ export class WriteThrottle extends Layer {
     this.#size -= piece.length
     this.#bucket.take(piece.length)
     this.transport.write(piece)
+    return piece.length
   }
 
   /** Nothing waits any more: whoever was held back goes on, in a later turn. */
