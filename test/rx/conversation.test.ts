@@ -1,16 +1,28 @@
 import {
+  CancelledError,
   ConnectionLost,
   LocalProtocolError,
   Protocol,
+  type PushProducer,
   Recorder,
   type Report,
   setReporter,
   setTracer,
   toText,
 } from 'couplet'
-import { bytes, Conversation, type ConversationOptions, hold, type Hold, lines, receiverOf } from 'couplet/rx'
-import { connected, everyChunking, ManualClock } from 'couplet/testing'
-import { filter, map, merge, type Observable, scan, Subscriber, take } from 'rxjs'
+import {
+  bytes,
+  Conversation,
+  type ConversationOptions,
+  hold,
+  type Hold,
+  lines,
+  pacedMap,
+  receiverOf,
+  writeAll,
+} from 'couplet/rx'
+import { connected, everyChunking, failureResultOf, ManualClock, StringTransport } from 'couplet/testing'
+import { filter, map, merge, NEVER, type Observable, scan, Subscriber, take } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { heard } from './heard.ts'
 
@@ -452,6 +464,35 @@ describe('a subscriber that is slow', () => {
     expect(log).toEqual(['one', 'two'])
     hands[1]!.release()
     expect(log).toEqual(['one', 'two', 'complete'])
+  })
+
+  it('that leaves in the middle of its work lets go of what it had in hand, and the next one gets the rest', () => {
+    const { conversation, text, transport } = conversing({ limit: 3, onUnsubscribe: 'detach' })
+    const { unsubscribe } = heard(text.pipe(pacedMap(() => NEVER)))
+    transport.receive(poem)
+    expect(conversation.outstanding).toBe(3)
+    unsubscribe()
+    expect([conversation.outstanding, transport.producerState]).toEqual([0, 'paused'])
+    expect(heard(text).log[0]).toBe('line 3')
+  })
+
+  it('is a transport, too: what it has not taken is in hand, until the writing is given up', () => {
+    const source = conversing({ limit: 3, onUnsubscribe: 'detach' })
+    const sink = new StringTransport()
+    const writing = writeAll(source.text, sink)
+    const producer = sink.producer as PushProducer
+    source.transport.receive('one\r\n')
+    producer.pauseProducing()
+    source.transport.receive(poem)
+    expect([sink.text(), source.conversation.outstanding, source.transport.producerState]).toEqual(['one', 3, 'paused'])
+    producer.resumeProducing()
+    expect(sink.text().length).toBeGreaterThan(600)
+    producer.pauseProducing()
+    source.transport.receive(poem)
+    expect(source.conversation.outstanding).toBe(3)
+    writing.cancel()
+    failureResultOf(writing).trap(CancelledError)
+    expect([source.conversation.outstanding, sink.producer]).toEqual([0, undefined])
   })
 
   it('may pause and resume the connection by hand', () => {

@@ -10,7 +10,8 @@ import {
   type ObservedValueOf,
   type OperatorFunction,
   type Subscription,
-  takeWhile,
+  Subject,
+  takeUntil,
 } from 'rxjs'
 import { type Hold, hold } from './delivery.ts'
 
@@ -73,12 +74,15 @@ export function pacedMap<T, O extends ObservableInput<unknown>>(
         if (complete && active.size === 0 && waiting.length === 0) subscriber.complete()
       }
 
+      const left = new Subject<void>()
       subscriber.add(() => {
+        // First of all: what is released below may make the next message come, and it is not for us.
+        left.next()
         for (const inHand of active) inHand.release()
         for (const { inHand } of waiting.splice(0)) inHand.release()
       })
-      // A source that emits all it has inside `subscribe` has no other way to learn that nobody wants more.
-      const upstream = source.pipe(takeWhile(() => !subscriber.closed)).subscribe({
+      // Not by its subscription, which is not there yet while a source emits inside of `subscribe`.
+      source.pipe(takeUntil(left)).subscribe({
         next(value) {
           waiting.push({ value, inHand: hold() })
           start()
@@ -89,6 +93,5 @@ export function pacedMap<T, O extends ObservableInput<unknown>>(
           start()
         },
       })
-      subscriber.add(upstream)
     })
 }

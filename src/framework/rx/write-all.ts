@@ -3,7 +3,7 @@
  *
  * Ancestor: `twisted.protocols.basic.FileSender`.
  */
-import { from, type ObservableInput, type Subscription } from 'rxjs'
+import { from, type ObservableInput, Subject, takeUntil } from 'rxjs'
 import type { Data } from '../core/bytes.ts'
 import { ConnectionLost } from '../core/errors.ts'
 import type { PushProducer } from '../core/producer.ts'
@@ -116,17 +116,19 @@ class Writer<T> implements PushProducer {
   }
 
   #subscribe(source: ObservableInput<T>): void {
-    let subscription: Subscription | undefined
-    this.#abandon = () => subscription?.unsubscribe()
-    subscription = from(source).subscribe({
-      next: (value) => this.#offered(value),
-      error: (error: unknown) => this.#finish({ error }),
-      complete: () => {
-        this.#exhausted = true
-        this.#finishIfDone()
-      },
-    })
-    if (this.#stopped) subscription.unsubscribe()
+    // Not by its subscription, which is not there yet while a source emits inside of `subscribe`.
+    const stopped = new Subject<void>()
+    this.#abandon = () => stopped.next()
+    from(source)
+      .pipe(takeUntil(stopped))
+      .subscribe({
+        next: (value) => this.#offered(value),
+        error: (error: unknown) => this.#finish({ error }),
+        complete: () => {
+          this.#exhausted = true
+          this.#finishIfDone()
+        },
+      })
   }
 
   #offered(value: T): void {
