@@ -19,6 +19,7 @@ import {
   lines,
   pacedMap,
   receiverOf,
+  strings,
   writeAll,
 } from 'couplet/rx'
 import { connected, everyChunking, failureResultOf, ManualClock, StringTransport } from 'couplet/testing'
@@ -63,6 +64,21 @@ describe('the messages of a connection', () => {
     expect(log).toEqual(['half a li', 'ne', 'complete'])
     expect(transport.text()).toBe('and back')
   })
+
+  it.each(['netstring', 'int8', 'int16', 'int32', 'varint'] as const)(
+    'may be strings with a length in front: %s',
+    (how) => {
+      const from = new Conversation(strings(how))
+      const to = new Conversation(strings(how, { maxLength: 5 }))
+      const sending = connected(from.protocol)
+      const receiving = connected(to.protocol)
+      const { log } = heard(to.pipe(map(toText)))
+      for (const string of ['one', '', 'three', 'longer']) from.send(string)
+      receiving.receive(sending.value())
+      receiving.end()
+      expect(log).toEqual(['one', '', 'three', expect.objectContaining({ name: 'ConnectionAborted' })])
+    },
+  )
 
   it('come from any protocol with a hook for them, which goes on doing what it does', () => {
     class Numbers extends Protocol {

@@ -22,6 +22,8 @@ export {
   type ReceiverListener,
   receiverOf,
   type Speaker,
+  type StringOptions,
+  strings,
 } from './receiver.ts'
 export { type TextLineOptions, textLines } from './text-lines.ts'
 

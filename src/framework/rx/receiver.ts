@@ -9,6 +9,13 @@ import type { ConnectionClosed } from '../core/errors.ts'
 import { type Hook, Protocol } from '../core/protocol.ts'
 import type { Transport } from '../core/transport.ts'
 import { LineReceiver } from '../framing/line-receiver.ts'
+import {
+  Int16StringReceiver,
+  Int32StringReceiver,
+  Int8StringReceiver,
+  NetstringReceiver,
+  VarintStringReceiver,
+} from '../framing/string-receivers.ts'
 
 /** Who is told what happens to a receiver's protocol. */
 export interface ReceiverListener<In> {
@@ -42,7 +49,7 @@ type MessageOf<P, K extends keyof P> = P[K] extends (message: infer In) => Hook 
  * @param received the name of the hook that a message comes to; what it returns no longer matters
  * @param send sends one message with such a protocol
  * @example
- * const netstrings = receiverOf(() => new Netstrings(), 'stringReceived', (p, text: Data) => p.sendString(text))
+ * const numbers = receiverOf(() => new Numbers(), 'numberReceived', (p, number: number) => p.sendNumber(number))
  */
 export function receiverOf<P extends Protocol, K extends MessageHook<P>, Out>(
   build: () => P,
@@ -90,6 +97,28 @@ export function lines({ delimiter, maxLength }: LineOptions = {}): Receiver<Uint
   )
 }
 
+/** How {@link strings} cuts. */
+export interface StringOptions {
+  /** How long a string of the peer's may be, in bytes: 1 MiB unless given. */
+  readonly maxLength?: number
+}
+
+/** Strings with their length in front, as bytes; text may be sent too. */
+export function strings(
+  length: 'netstring' | 'int8' | 'int16' | 'int32' | 'varint',
+  { maxLength }: StringOptions = {},
+): Receiver<Uint8Array, Data> {
+  return receiverOf(
+    () => {
+      const protocol = new stringProtocols[length]()
+      if (maxLength !== undefined) protocol.maxLength = maxLength
+      return protocol
+    },
+    'stringReceived',
+    (protocol, string: Data) => protocol.sendString(string),
+  )
+}
+
 /** Bytes as they come. Where one chunk ends and the next begins means nothing. */
 export function bytes(): Receiver<Uint8Array, Data> {
   return receiverOf(
@@ -104,6 +133,24 @@ class Lines extends LineReceiver {
 }
 
 class Bytes extends Protocol {}
+
+const stringProtocols = {
+  netstring: class Netstrings extends NetstringReceiver {
+    override stringReceived(): void {}
+  },
+  int8: class Int8Strings extends Int8StringReceiver {
+    override stringReceived(): void {}
+  },
+  int16: class Int16Strings extends Int16StringReceiver {
+    override stringReceived(): void {}
+  },
+  int32: class Int32Strings extends Int32StringReceiver {
+    override stringReceived(): void {}
+  },
+  varint: class VarintStrings extends VarintStringReceiver {
+    override stringReceived(): void {}
+  },
+}
 
 /** Puts a method of `protocol`'s own in front of its class's. */
 function override<K extends 'dataReceived' | 'makeConnection' | 'connectionLost'>(
