@@ -26,7 +26,7 @@ export function readLines(text: string, delimiter: string, maxLength: number): E
 
 /** One byte for each character; and back. */
 export const toLatin1 = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0))
-export const fromLatin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
+export const fromLatin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
 /** The bytes of lines as they are sent. */
 export const lines = (...texts: string[]): Uint8Array => join(texts.map((text) => toBytes(`${text}\r\n`)))

@@ -28,7 +28,7 @@ export class FileTransferStopped extends Error {
 
 /** One transfer. */
 export class FileSender implements PullProducer {
-  #chunks: Iterator<Data> | AsyncIterator<Data> | undefined
+  #chunks: Iterator<Data, unknown> | AsyncIterator<Data, unknown> | undefined
   #consumer: Consumer | undefined
   #sent = 0
   #over = false
@@ -55,7 +55,7 @@ export class FileSender implements PullProducer {
 
   resumeProducing(): Hook {
     if (this.#over) return
-    let next: IteratorResult<Data> | PromiseLike<IteratorResult<Data>>
+    let next: IteratorResult<Data, unknown> | PromiseLike<IteratorResult<Data, unknown>>
     try {
       next = this.#chunks!.next()
     } catch (error) {
@@ -74,7 +74,7 @@ export class FileSender implements PullProducer {
     this.#finished.errback(new FileTransferStopped(this.#sent))
   }
 
-  #take({ done, value }: IteratorResult<Data>): void {
+  #take({ done, value }: IteratorResult<Data, unknown>): void {
     // It was told to stop while it waited for this chunk.
     if (this.#over) return
     if (done === true) {
@@ -82,7 +82,7 @@ export class FileSender implements PullProducer {
       this.#finished.callback(this.#sent)
       return
     }
-    const bytes = toBytes(value as Data)
+    const bytes = toBytes(value)
     this.#consumer!.write(bytes)
     this.#sent += bytes.length
   }

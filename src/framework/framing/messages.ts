@@ -93,10 +93,13 @@ class Messages<F> implements AsyncIterableIterator<F> {
   }
 
   return(): Promise<IteratorResult<F, undefined>> {
-    if (this.#closeOnReturn && !this.#over) {
+    if (this.#closeOnReturn) {
       this.#waiting = []
-      this.#finish()
-      this.#close()
+      this.#reason = undefined
+      if (!this.#over) {
+        this.#finish()
+        this.#close()
+      }
     }
     return Promise.resolve(finished)
   }
