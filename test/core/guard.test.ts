@@ -1,6 +1,6 @@
 /** The guard between the framework and other people's code. */
 import { Deferred, Recorder, setTracer, Turn } from 'couplet'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { DelayedCall } from '../../src/framework/core/clock.ts'
 import { guarded, runDelayedCall } from '../../src/framework/core/guard.ts'
 import { TimerQueue } from '../../src/framework/core/timer-queue.ts'
@@ -37,13 +37,16 @@ describe('the guard', () => {
     expect(errors).toEqual([])
   })
 
+  const unfired = new Deferred<void>()
+  afterAll(() => unfired.callback())
+
   it.each<[what: string, returned: unknown]>([
     ['nothing', undefined],
     ['null', null],
     ['a value', 42],
     ['an object', { than: 'then' }],
     ['a promise that is kept', Promise.resolve(1)],
-    ['a Deferred that never fires', new Deferred<void>()],
+    ['a Deferred that has not fired', unfired],
   ])('is content with a hook that returns %s', async (_what, returned) => {
     const owner = new Owner()
     guarded(turn(), {}, 'connectionMade', () => returned, owner)

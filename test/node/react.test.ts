@@ -40,7 +40,12 @@ function start(main: Main, drain = 5000): { process: FakeProcess; reactor: NodeR
   return { process, reactor }
 }
 
-const forEver = (): Deferred<void> => new Deferred<void>()
+/** What nobody fires, as long as the test lasts. */
+const forEver = (): Deferred<void> => {
+  const never = new Deferred<void>()
+  onTestFinished(() => never.cancel())
+  return never
+}
 
 /** A server with one client, which hangs on. */
 async function serving(reactor: NodeReactor, protocol = new Witness({ stopping: () => {} })): Promise<Witness> {
@@ -76,7 +81,13 @@ describe('react', () => {
         return done
       },
     ],
-    ['left a timer', (reactor) => reactor.callLater(60_000, () => {}).active()],
+    [
+      'left a timer',
+      (reactor) => {
+        const call = reactor.callLater(60_000, () => {})
+        onTestFinished(() => call.cancel())
+      },
+    ],
     ['left a server', (reactor) => serving(reactor)],
   ])('exits with 0 when main %s, and leaves no listener behind', async (_how, main) => {
     const { process } = start(main)

@@ -1,7 +1,7 @@
 /** The simulated world: its time, its events, and the promises of the programs that run in it. */
 import { Deferred, flushUnhandled } from 'couplet'
 import { Sim } from 'couplet/sim'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { reports } from '../core/transport-contract/world.ts'
 
 describe('time', () => {
@@ -233,10 +233,12 @@ describe('a program with promises', () => {
     const sim = new Sim()
     const { reactor } = sim.host('here')
     reactor.callLater(10, () => {})
-    await expect(sim.runUntil(new Deferred())).rejects.toThrow(/at 10 ms, nothing is left to happen/)
+    const never = new Deferred()
+    onTestFinished(() => never.cancel())
+    await expect(sim.runUntil(never)).rejects.toThrow(/at 10 ms, nothing is left to happen/)
     const again = (): void => void reactor.callLater(1000, again)
     again()
-    await expect(sim.runUntil(new Deferred(), 5000)).rejects.toThrow(/5000 ms are over/)
+    await expect(sim.runUntil(never, 5000)).rejects.toThrow(/5000 ms are over/)
   })
 
   it('has an unhandled failure reported at the same moment of virtual time whenever it runs', async () => {

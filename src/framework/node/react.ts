@@ -6,6 +6,7 @@
  */
 import { basename, extname } from 'node:path'
 import { inspect } from 'node:util'
+import type { DelayedCall } from '../core/clock.ts'
 import { isPromiseLike } from '../deferred/deferred.ts'
 import type { NodeReactor } from './node-reactor.ts'
 import { longestTimeout } from './system-timers.ts'
@@ -40,6 +41,7 @@ export class Run {
   #signal: Signal | undefined
   /** Somebody other than us does something when the reactor stops. */
   #stopIsAwaited = false
+  #deadline: DelayedCall | undefined
   #draining = false
   #exiting = false
   #stay: NodeJS.Timeout | undefined
@@ -102,7 +104,7 @@ export class Run {
     this.#signal = signal
     // One of those who wait is this Run itself.
     this.#stopIsAwaited = this.#reactor.waitingForStop > 1
-    this.#reactor.callLater(this.#drain, () => this.#overtime(signal))
+    this.#deadline = this.#reactor.callLater(this.#drain, () => this.#overtime(signal))
     this.#reactor.stop(signal)
     // The reactor may have been stopped, and its ports been closed, before.
     if (!this.#draining) this.#drained()
@@ -157,6 +159,7 @@ export class Run {
   #exit(code: number): void {
     if (this.#exiting) return
     this.#exiting = true
+    if (this.#deadline?.active() === true) this.#deadline.cancel()
     clearInterval(this.#stay)
     this.#process.off('SIGINT', this.#onSignal)
     this.#process.off('SIGTERM', this.#onSignal)
