@@ -2,12 +2,12 @@
  * What a peer can send to no good end, over a connection of the simulated network: one typed error that says what and
  * who, the connection closed, what came before delivered, and the next client served.
  */
+import type { Protocol } from 'couplet'
 import {
   type ConnectionClosed,
   Factory,
   type IPv4Address,
   LineReceiver,
-  Protocol,
   type Report,
   setReporter,
   TCPClientEndpoint,
