@@ -51,7 +51,7 @@ export {
 export { attach } from './core/attach.ts'
 export { copy, type Data, equal, escaped, join, toBytes, toText } from './core/bytes.ts'
 export { type Clock, DelayedCall } from './core/clock.ts'
-export { Connector } from './core/connector.ts'
+export { Connector, type Destination } from './core/connector.ts'
 export {
   AlreadyCalled,
   AlreadyCancelled,
@@ -80,6 +80,7 @@ export {
   SendQueueOverflow,
   StringTooLong,
   TCPTimedOutError,
+  TLSError,
   UnsupportedAddress,
 } from './core/errors.ts'
 export { type Admission, ClientFactory, Factory } from './core/factory.ts'
@@ -89,6 +90,15 @@ export { type Hook, Protocol } from './core/protocol.ts'
 export { type DialOptions, type ListenOptions, type ListenTCPOptions, Reactor } from './core/reactor.ts'
 export { type ConnectionLimits, StreamConnection } from './core/stream-connection.ts'
 export { TimerQueue } from './core/timer-queue.ts'
+export type {
+  PeerCertificate,
+  StartTLSOptions,
+  TLSClientOptions,
+  TLSFacts,
+  TLSOptions,
+  TLSServerOptions,
+  TLSVersion,
+} from './core/tls.ts'
 export { type Connection, type LoseOptions, type Transport } from './core/transport.ts'
 export { type Schedule, Turn } from './core/turn.ts'
 

@@ -7,6 +7,7 @@
 import { Deferred } from '../deferred/deferred.ts'
 import type { Failure } from '../deferred/failure.ts'
 import { report } from '../deferred/reporter.ts'
+import { UNIXAddress } from './address.ts'
 import { attach } from './attach.ts'
 import { checkedRemotePort, dialHost } from './dial-host.ts'
 import { ConnectingCancelledError, ConnectionClosed, NoProtocol } from './errors.ts'
@@ -15,10 +16,12 @@ import { guarded } from './guard.ts'
 import type { DialOptions, Reactor } from './reactor.ts'
 import type { Connection } from './transport.ts'
 
+/** Where a connector goes to: a name or an IP address with its port, or a path of the file system. */
+export type Destination = UNIXAddress | { readonly host: string; readonly port: number }
+
 export class Connector {
-  /** Where to, as given: a name or an address. */
-  readonly host: string
-  readonly port: number
+  /** Where to, as given. */
+  readonly destination: Destination
   readonly #reactor: Reactor
   readonly #factory: ClientFactory
   readonly #options: DialOptions
@@ -28,10 +31,10 @@ export class Connector {
   #attempt: Deferred<void> | undefined
   #connection: Connection | undefined
 
-  /** Made by `reactor.connectTCP`. @throws RangeError for a port that is none */
-  constructor(reactor: Reactor, host: string, port: number, factory: ClientFactory, options: DialOptions) {
-    this.host = host
-    this.port = checkedRemotePort(port)
+  /** Made by `reactor.connectTCP` or `connectUNIX`. @throws RangeError for a port that is none */
+  constructor(reactor: Reactor, destination: Destination, factory: ClientFactory, options: DialOptions) {
+    if (!(destination instanceof UNIXAddress)) checkedRemotePort(destination.port)
+    this.destination = destination
     this.#reactor = reactor
     this.#factory = factory
     this.#options = options
@@ -53,7 +56,7 @@ export class Connector {
     // startedConnecting may have called stopConnecting already, and clientConnectionFailed then connect.
     if (this.#state !== 'connecting' || this.#attempt !== undefined) return
     let returned = false
-    this.#attempt = dialHost(this.#reactor, this.host, this.port, this.#options)
+    this.#attempt = this.#dial()
       .addErrback((failure) => (returned ? failure : this.#inLaterTurn(failure)))
       .addCallback((connection) => this.#connected(connection))
       .addCallbacks(
@@ -77,7 +80,15 @@ export class Connector {
   }
 
   get #where(): string {
-    return `${this.host}:${this.port}`
+    const { destination } = this
+    return destination instanceof UNIXAddress ? String(destination) : `${destination.host}:${destination.port}`
+  }
+
+  #dial(): Deferred<Connection> {
+    const { destination } = this
+    return destination instanceof UNIXAddress
+      ? this.#reactor.dial(destination, this.#options)
+      : dialHost(this.#reactor, destination.host, destination.port, this.#options)
   }
 
   /** Nobody is told of a failure before `connect` has returned, and a loop of failures does not fill the stack. */

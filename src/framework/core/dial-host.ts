@@ -29,6 +29,8 @@ export function dialHost(
   options: DialOptions = {},
 ): Deferred<Connection> {
   const { timeout = connectTimeout } = options
+  // The certificate has to name whom we asked for, not the address that a name server made of it.
+  const tls = options.tls && { ...options.tls, serverName: options.tls.serverName ?? host }
   const deadline = reactor.now() + timeout
 
   const lookUp = (): Deferred<readonly IPAddress[]> => {
@@ -49,7 +51,7 @@ export function dialHost(
     if (address === undefined) throw new DNSLookupError(host, 'the name has no address')
     const left = deadline - reactor.now()
     if (left <= 0) throw new TCPTimedOutError(address.withPort(port), timeout)
-    return reactor.dial(address.withPort(port), { ...options, timeout: left }).addErrback((failure) => {
+    return reactor.dial(address.withPort(port), { ...options, tls, timeout: left }).addErrback((failure) => {
       const { value } = failure
       const cancelled = value instanceof ConnectingCancelledError || value instanceof CancelledError
       return cancelled || index + 1 === addresses.length ? failure : tryFrom(addresses, index + 1)

@@ -108,6 +108,32 @@ export class UnsupportedAddress extends ConnectError {
 }
 
 /**
+ * TLS could not be had, or was cut: what the certificate is wrong about, whom we talked to, what to try. As the failure
+ * of an attempt it comes before `connectionMade`; of a connection it is the `cause`.
+ */
+export class TLSError extends ConnectError {
+  static {
+    this.prototype.name = 'TLSError'
+  }
+  /** The exact code: that of OpenSSL (`CERT_HAS_EXPIRED`) or Node, or one of ours (`ERR_TLS_…`). */
+  override readonly code: string
+  /**
+   * Where it went wrong: our own certificate and key cannot be used, the handshake broke, the peer's certificate is not
+   * one that we accept, or the connection ended without the peer having said so.
+   */
+  readonly phase: 'certificate' | 'handshake' | 'verification' | 'end'
+  /** The other end. */
+  readonly peer: Subject
+
+  constructor(peer: Subject, phase: TLSError['phase'], code: string, message: string, options?: ErrorOptions) {
+    super(peer, message, options)
+    this.peer = peer
+    this.phase = phase
+    this.code = code
+  }
+}
+
+/**
  * `buildProtocol` or `admit` said no: the connection was made, and closed again. It is an answer, not an accident, so
  * servers do not report it; policies throw subclasses of it that say why.
  */

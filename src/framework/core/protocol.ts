@@ -58,6 +58,12 @@ export abstract class Protocol {
   inputResumed?(): Hook
 
   /**
+   * How many bytes arrived and wait here, undelivered. Asked when TLS starts in the middle of a connection: there may be
+   * none, because what came in the clear must not be taken for something secret.
+   */
+  inputPending?(): number
+
+  /**
    * The peer will send no more. Asked once, before anything else is done about it.
    *
    * @returns an error if what arrived is not complete (a receiver says IncompleteFrame); it becomes the cause of a

@@ -7,7 +7,7 @@
  */
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
-import { type Address, type IPAddress, IPv4Address, ipAddress } from './address.ts'
+import { type Address, type IPAddress, IPv4Address, ipAddress, UNIXAddress } from './address.ts'
 import { attach } from './attach.ts'
 import type { Clock, DelayedCall } from './clock.ts'
 import { Connector } from './connector.ts'
@@ -15,6 +15,7 @@ import { CannotListenError, ConnectionClosed, NoProtocol } from './errors.ts'
 import { type ClientFactory, type Factory, startUsing, stopUsing } from './factory.ts'
 import type { Accept, ListeningPort } from './listening-port.ts'
 import type { ConnectionLimits } from './stream-connection.ts'
+import type { TLSClientOptions, TLSServerOptions } from './tls.ts'
 import type { Connection } from './transport.ts'
 import type { Turn } from './turn.ts'
 
@@ -24,6 +25,8 @@ export interface DialOptions extends ConnectionLimits {
   readonly timeout?: number | undefined
   /** The local address to start from. Any unless given. */
   readonly bindAddress?: IPAddress | undefined
+  /** Speak TLS: the attempt succeeds when the server is verified, and fails with TLSError otherwise. */
+  readonly tls?: TLSClientOptions | undefined
 }
 
 /** How {@link Reactor.listen} listens. */
@@ -32,6 +35,10 @@ export interface ListenOptions extends ConnectionLimits {
   readonly backlog?: number | undefined
   /** How many connections may be open at once; further ones are closed at once and counted. */
   readonly maxConnections?: number | undefined
+  /** Speak TLS: a connection comes in when its handshake is done. What fails in it is counted and closed. */
+  readonly tls?: TLSServerOptions | undefined
+  /** Who may connect to a socket in the file system: its permissions. 0o600, the user that we run as, unless given. */
+  readonly mode?: number | undefined
 }
 
 /** How {@link Reactor.listenTCP} listens. */
@@ -121,6 +128,18 @@ export abstract class Reactor implements Clock {
     return listenTo(options.interface ?? '', port).addCallback((address) => this.listenWith(address, factory, options))
   }
 
+  /**
+   * Listens at a path of the file system. A socket that a dead server has left there is replaced; anything else that is
+   * there stays. The socket is removed when the port stops.
+   *
+   * @param path 107 bytes at most (103 on macOS)
+   * @param options `mode` says who may connect: 0o600, the user that we run as, unless given
+   * @returns fails with CannotListenError
+   */
+  listenUNIX(path: string, factory: Factory, options: ListenOptions = {}): Deferred<ListeningPort> {
+    return this.listenWith(new UNIXAddress(path), factory, options)
+  }
+
   /** Listens at any address, and gives each connection its protocol. */
   listenWith(address: Address, factory: Factory, options: ListenOptions = {}): Deferred<ListeningPort> {
     const accept = (connection: Connection): void => {
@@ -151,7 +170,14 @@ export abstract class Reactor implements Clock {
    * @throws RangeError for another port, and what the factory's `startFactory` throws
    */
   connectTCP(host: string, port: number, clientFactory: ClientFactory, options: DialOptions = {}): Connector {
-    const connector = new Connector(this, host, port, clientFactory, options)
+    const connector = new Connector(this, { host, port }, clientFactory, options)
+    connector.connect()
+    return connector
+  }
+
+  /** The same as {@link connectTCP}, to the socket at a path of the file system. */
+  connectUNIX(path: string, clientFactory: ClientFactory, options: DialOptions = {}): Connector {
+    const connector = new Connector(this, new UNIXAddress(path), clientFactory, options)
     connector.connect()
     return connector
   }

@@ -9,7 +9,7 @@ import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
 import { type Seq, trace } from '../trace/hook.ts'
 import type { Address } from './address.ts'
-import type { Data } from './bytes.ts'
+import { copy, type Data, toBytes } from './bytes.ts'
 import type { DelayedCall } from './clock.ts'
 import {
   ConnectionAborted,
@@ -17,7 +17,10 @@ import {
   ConnectionDone,
   ConnectionLost,
   LingerTimeout,
+  RemoteProtocolError,
   SendQueueOverflow,
+  TLSError,
+  UnsupportedAddress,
   withoutStack,
 } from './errors.ts'
 import { adopt, asError, guarded, type HookOwner } from './guard.ts'
@@ -25,6 +28,7 @@ import { pullToPush, type PullProducer, type PushProducer } from './producer.ts'
 import type { Hook, Protocol } from './protocol.ts'
 import type { Reactor } from './reactor.ts'
 import { SendQueue } from './send-queue.ts'
+import { checkTLSOptions, type StartTLSOptions, type TLSFacts } from './tls.ts'
 import type { Connection, LoseOptions } from './transport.ts'
 import type { Flushable } from './turn.ts'
 
@@ -46,6 +50,17 @@ const mostInFlight = 256 * 1024
 const mostGathered = 128 * 1024
 /** After our FIN, so many bytes of the peer's are read and thrown away. */
 const mostDiscarded = 1024 * 1024
+
+/** TLS is being put on a connection that was made without it. */
+interface Upgrade {
+  readonly options: StartTLSOptions
+  readonly secured: Deferred<void>
+  /** What was written since, which is not for everybody's eyes. */
+  readonly held: Uint8Array[]
+  heldSize: number
+  begun: boolean
+  error: Error | undefined
+}
 
 export abstract class StreamConnection implements Connection, Flushable, HookOwner {
   readonly peer: Address
@@ -83,10 +98,13 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /** Why it ended, where that is settled before the medium has closed. */
   #reason: ConnectionClosed | undefined
   #truncated: Error | undefined
+  #cut: Error | undefined
   #discarded = 0
   #linger: DelayedCall | undefined
   #deadline: DelayedCall | undefined
   #watchers: Deferred<ConnectionClosed>[] | undefined
+  #tls: TLSFacts | undefined
+  #upgrade: Upgrade | undefined
 
   /**
    * @param ended is called last of all, after `connectionLost`
@@ -97,6 +115,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     peer: Address,
     limits: ConnectionLimits = {},
     ended?: (connection: StreamConnection) => void,
+    tls?: TLSFacts,
   ) {
     this.reactor = reactor
     this.host = host
@@ -104,6 +123,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     this.#limits = limits
     this.#ended = ended
     this.#queue = new SendQueue(reactor.turn)
+    this.#tls = tls
   }
 
   /* ---------------------------------------------------------------- what a medium does */
@@ -122,6 +142,13 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   protected stillInFlight(): number {
     return this.#inFlight
   }
+  /**
+   * Everything written is transmitted, and reading has stopped: shake hands over what is there, verify the peer, and go
+   * on encrypted. A medium that has no TLS leaves it out.
+   *
+   * @returns fails with TLSError; then the medium is closed, and {@link closed} follows or has been called
+   */
+  protected secure?(options: StartTLSOptions): Deferred<TLSFacts>
   /** Everything is transmitted: tell the peer that no more will come, then call {@link finished}. */
   protected abstract finish(): void
   /** Both directions are over: close, then call {@link closed}, in a later event. */
@@ -195,8 +222,13 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     this.#advance()
   }
 
-  /** The peer's FIN: it will send no more. */
-  protected peerFinished(): void {
+  /**
+   * The peer's FIN: it will send no more.
+   *
+   * @param cut what is wrong with it, if it is not an end that the peer can be held to
+   */
+  protected peerFinished(cut?: Error): void {
+    this.#cut ??= cut
     if (this.#lost || this.#aborted || this.#inputOver) return
     // The end must not overtake what a paused protocol has yet to hear; nor can it be told to nobody.
     this.#finWaits = !this.#losing && (this.#paused || this.#protocol === undefined)
@@ -206,7 +238,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     const protocol = this.#protocol
     if (!this.#losing && protocol !== undefined) {
       this.#guard('inputEnded', () => {
-        this.#truncated = protocol.inputEnded?.()
+        this.#truncated = protocol.inputEnded?.() ?? this.#cut
       })
       if (this.#aborted) return
       const goesOn = this.#truncated === undefined && !this.#losing && protocol.readConnectionLost !== undefined
@@ -234,6 +266,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     const reason = this.#whyItEnded()
     this.#drop()
     this.#stopProducer()
+    this.#endUpgrade(reason)
     const seq = trace?.at('conn.lost', this, { reason: reason.name, clean: reason instanceof ConnectionDone })
     if (seq !== undefined) trace?.mark(this, seq)
     this.#guard('connectionLost', () => this.#protocol?.connectionLost(reason))
@@ -286,7 +319,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   get paused(): boolean {
-    return this.#paused
+    return this.#paused || this.#upgrade !== undefined
   }
 
   get disconnected(): boolean {
@@ -294,19 +327,18 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   get queued(): number {
-    return this.#queue.size + this.#inFlight
+    return this.#queue.size + this.#inFlight + (this.#upgrade?.heldSize ?? 0)
+  }
+
+  get tls(): TLSFacts | undefined {
+    return this.#tls
   }
 
   write(data: Data): void {
     if (data.length === 0 || !this.#mayWrite) return
     const before = this.queued
-    const length = this.#queue.add(data)
-    trace?.at('bytes.write', this, { off: this.#sent + this.#queue.size - length, n: length, data })
-    if (!this.#dirty) {
-      this.#dirty = true
-      this.reactor.turn.touch(this)
-    }
-    if (this.#queue.size >= mostGathered && this.#inFlight === 0) this.#transmitAll()
+    if (this.#upgrade === undefined) this.#enqueue(data)
+    else this.#hold(this.#upgrade, data)
     if (before > 0 && this.queued > this.#maxSendQueue) {
       this.abortConnection(new SendQueueOverflow(this.peer, this.queued, this.#maxSendQueue))
     } else if (this.queued > highWater && this.#producer !== undefined && !this.#producerPaused) {
@@ -347,6 +379,26 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.#output !== 'open' || this.#losing || this.#aborted || this.#lost) return
     this.#output = 'ending'
     this.#advance()
+  }
+
+  startTLS(options: StartTLSOptions): Deferred<void> {
+    const secured = new Deferred<void>(() => this.abortConnection())
+    try {
+      checkTLSOptions(options.role, options)
+      if (this.secure === undefined) throw new UnsupportedAddress(this.peer, 'this transport knows no TLS')
+      if (this.#tls !== undefined || this.#upgrade !== undefined) throw new Error(`${this.peer}: TLS has begun already`)
+      if (this.disconnecting || this.#output !== 'open' || this.#inputOver || this.#finWaits) {
+        throw new TLSError(this.peer, 'handshake', 'ERR_TLS_CLOSING', 'the connection is closing: too late for TLS')
+      }
+    } catch (error) {
+      secured.errback(error)
+      return secured
+    }
+    this.#upgrade = { options, secured, held: [], heldSize: 0, begun: false, error: undefined }
+    this.#adjustReading()
+    // The frame in which this was called is to end first, so that what came behind it is seen.
+    this.reactor.turn.soon(() => this.#beginTLS())
+    return secured
   }
 
   registerProducer(producer: PushProducer, streaming: true): void
@@ -400,13 +452,25 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   flush(): void {
     this.#dirty = false
     if (this.#lost || this.#aborted) return
+    if (this.#upgrade?.begun === true) return
     if (this.#inFlight > 0) this.#queue.park()
     else this.#transmitAll()
+    if (this.#upgrade !== undefined) this.reactor.turn.soon(() => this.#beginTLS())
     if (this.queued === 0) this.#drained()
     else if (this.queued > highWater && this.#producer === undefined && this.#limits.readWhileFull !== true) {
       this.#stalled = true
       this.#adjustReading()
     }
+  }
+
+  #enqueue(data: Data): void {
+    const length = this.#queue.add(data)
+    trace?.at('bytes.write', this, { off: this.#sent + this.#queue.size - length, n: length, data })
+    if (!this.#dirty) {
+      this.#dirty = true
+      this.reactor.turn.touch(this)
+    }
+    if (this.#queue.size >= mostGathered && this.#inFlight === 0) this.#transmitAll()
   }
 
   #transmitAll(): void {
@@ -466,7 +530,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     const ended = this.#inputOver || this.#finWaits
     const heldBack = this.#protocol === undefined || this.#paused || this.#stalled
     // While closing we read on, and throw it away: unread input would turn our close into a reset.
-    const wanted = !ended && (this.#losing || !heldBack)
+    const wanted = !ended && this.#upgrade === undefined && (this.#losing || !heldBack)
     if (wanted === this.#reading) return
     this.#reading = wanted
     trace?.at('flow', this, { op: wanted ? 'resume' : 'pause', who: 'reading' })
@@ -492,6 +556,65 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     return span
   }
 
+  /* ---------------------------------------------------------------- TLS in the middle */
+
+  #hold(upgrade: Upgrade, data: Data): void {
+    const bytes = toBytes(data)
+    upgrade.held.push(bytes === data ? copy(bytes) : bytes)
+    upgrade.heldSize += bytes.length
+  }
+
+  #beginTLS(): void {
+    const upgrade = this.#upgrade
+    if (upgrade === undefined || upgrade.begun || this.disconnected) return
+    if (this.#queue.size + this.#inFlight > 0) return
+    let pending = 0
+    this.#guard('inputPending', () => {
+      pending = this.#protocol?.inputPending?.() ?? 0
+    })
+    if (this.disconnected) return
+    if (pending > 0) {
+      const what = `${pending} bytes came in the clear where TLS was to begin (somebody may have put them there)`
+      upgrade.error = new RemoteProtocolError(`${this.peer}: ${what}`)
+      this.abortConnection(upgrade.error)
+      return
+    }
+    upgrade.begun = true
+    this.secure?.(upgrade.options).addCallbacks(
+      (facts) => this.#secured(upgrade, facts),
+      ({ value }) => {
+        upgrade.error = asError(value)
+        this.#reason ??= new ConnectionLost(`${this.peer}: connection lost${because(upgrade.error)}`, {
+          cause: upgrade.error,
+        })
+        if (this.#lost) this.#endUpgrade(this.#reason)
+      },
+    )
+  }
+
+  #secured(upgrade: Upgrade, facts: TLSFacts): void {
+    if (this.disconnected) return
+    this.#tls = facts
+    this.#upgrade = undefined
+    const turn = this.reactor.turn
+    turn.enter()
+    for (const piece of upgrade.held) this.#enqueue(piece)
+    upgrade.secured.callback()
+    turn.leave()
+    this.#adjustReading()
+    this.#advance()
+  }
+
+  #endUpgrade(reason: ConnectionClosed): void {
+    const upgrade = this.#upgrade
+    this.#upgrade = undefined
+    if (upgrade === undefined || upgrade.secured.called) return
+    const why = 'the connection ended before it was secure'
+    upgrade.secured.errback(
+      upgrade.error ?? new TLSError(this.peer, 'handshake', 'ERR_TLS_CLOSED', why, { cause: reason }),
+    )
+  }
+
   /* ---------------------------------------------------------------- closing */
 
   /** Goes on with closing, as far as it can go now. */
@@ -501,7 +624,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     else if (this.#output === 'open') return
     if (this.#producer !== undefined) return
     if (this.#losing && this.#linger === undefined) this.#startLingering()
-    if (this.queued > 0) return
+    if (this.queued > 0 || this.#upgrade !== undefined) return
     if (this.#output === 'open' || this.#output === 'ending') {
       this.#output = 'finishing'
       this.finish()
@@ -547,6 +670,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   #drop(): void {
     this.#queue.clear()
     this.#inFlight = 0
+    if (this.#upgrade !== undefined) this.#upgrade.heldSize = 0
   }
 
   get #lingerTime(): number {

@@ -11,6 +11,7 @@ import type { ConnectionClosed } from './errors.ts'
 import type { HookOwner } from './guard.ts'
 import type { Consumer, PushProducer } from './producer.ts'
 import type { Protocol } from './protocol.ts'
+import type { StartTLSOptions, TLSFacts } from './tls.ts'
 
 /** How `loseConnection` closes. */
 export interface LoseOptions {
@@ -34,6 +35,8 @@ export interface Transport extends Consumer, PushProducer {
   readonly paused: boolean
   /** Bytes written that the operating system has not taken yet. */
   readonly queued: number
+  /** What was agreed upon with the peer, if this is TLS; there before `connectionMade`, or once `startTLS` fired. */
+  readonly tls?: TLSFacts | undefined
 
   /**
    * Sends bytes, or text as UTF-8, after everything written before. What is written in one turn leaves in one system
@@ -62,6 +65,19 @@ export interface Transport extends Consumer, PushProducer {
 
   /** Says that we will write no more, when everything written has been sent; reading goes on. */
   loseWriteConnection(): void
+
+  /**
+   * Goes on with TLS, on the connection that is there. What was written before leaves in the clear, what is written from
+   * now on is encrypted; nothing is delivered, and {@link paused} is true, until the peer is verified.
+   *
+   * Bytes that arrived in the clear behind the frame in which you call this are never delivered as if they were secret:
+   * if a receiver has kept any ({@link Protocol.inputPending}), the connection is aborted with RemoteProtocolError.
+   *
+   * @returns fires when the connection is secure. Fails with TLSError, with UnsupportedAddress where there is no TLS, or
+   *   with TypeError for options that are wrong; except for the last two the connection ends with that as the cause.
+   *   Cancelling it aborts the connection
+   */
+  startTLS(options: StartTLSOptions): Deferred<void>
 
   /**
    * Delivers nothing until {@link resumeProducing}, the peer's end included; the peer is held back once the buffers are

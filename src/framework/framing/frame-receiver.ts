@@ -106,6 +106,10 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
     if (!this.#delivering && this.#input.pending > 0) this.#deliver()
   }
 
+  override inputPending(): number {
+    return this.#input.pending
+  }
+
   override inputEnded(): Error | undefined {
     if (this.#raw && !this.#delivering) this.#deliver()
     const have = this.#input.pending

@@ -5,11 +5,12 @@
  * way to write a program. Ancestor: `twisted.internet.epollreactor.EPollReactor`.
  */
 import type { Socket } from 'node:net'
-import { type Address, type IPAddress, IPv4Address, IPv6Address } from '../core/address.ts'
+import { type Address, type IPAddress, IPv4Address, IPv6Address, UNIXAddress } from '../core/address.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import { ConnectError, UnsupportedAddress } from '../core/errors.ts'
 import type { Accept, ListeningPort, StopOptions } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
+import { checkTLSOptions } from '../core/tls.ts'
 import type { Connection } from '../core/transport.ts'
 import { Turn } from '../core/turn.ts'
 import { Deferred } from '../deferred/deferred.ts'
@@ -18,10 +19,12 @@ import { report } from '../deferred/reporter.ts'
 import { setUnhandledScheduler } from '../deferred/unhandled.ts'
 import { dialSocket } from './dial-socket.ts'
 import { resolveHost } from './resolve-host.ts'
+import type { SecureSocket } from './secure-socket.ts'
 import { tcpAddress } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
 import { listenSocket, type Sockets } from './socket-port.ts'
 import { SystemTimers } from './system-timers.ts'
+import { whyNoPath } from './unix-path.ts'
 
 /** What a reactor has in hand, in numbers. */
 export interface ReactorStats {
@@ -31,6 +34,8 @@ export interface ReactorStats {
   readonly accepted: number
   /** Connections that were turned away because too many were open. */
   readonly shed: number
+  /** Connections that came in and whose TLS handshake failed. */
+  readonly unsecured: number
   /** Ports that are open. */
   readonly ports: number
   /** Delayed calls that are to come. */
@@ -51,7 +56,7 @@ export class NodeReactor extends Reactor {
   })
   readonly #timers = new SystemTimers(this, this.turn)
   readonly #ports = new Set<ListeningPort>()
-  readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0 }
+  readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0, shaking: new Set(), unsecured: 0 }
 
   override now(): number {
     return performance.now()
@@ -74,18 +79,29 @@ export class NodeReactor extends Reactor {
   }
 
   override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
-    if (!isTCP(address)) return this.#failLater(new UnsupportedAddress(address))
-    if (address.port === 0) return this.#failLater(new ConnectError(address, 'nobody can listen at port 0'))
-    return dialSocket(this, address, options, (socket) => this.#open(socket, address, options))
+    if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
+    const why = whyNoPlace(address)
+    if (why !== undefined) return this.#failLater(new ConnectError(address, why))
+    try {
+      if (options.tls !== undefined) checkTLSOptions('client', options.tls)
+    } catch (error) {
+      return this.#failLater(error as TypeError)
+    }
+    return dialSocket(this, address, options, (socket, raw) => this.#open(socket, raw, address, options))
   }
 
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
-    if (!isTCP(address)) return this.#failLater(new UnsupportedAddress(address))
-    return listenSocket(this, address, accept, options, this.#sockets).addCallback((port): ListeningPort => {
-      this.#ports.add(port)
-      port.atStop(() => this.#ports.delete(port))
-      return port
-    })
+    if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
+    try {
+      if (options.tls !== undefined) checkTLSOptions('server', options.tls)
+      return listenSocket(this, address, accept, options, this.#sockets).addCallback((port): ListeningPort => {
+        this.#ports.add(port)
+        port.atStop(() => this.#ports.delete(port))
+        return port
+      })
+    } catch (error) {
+      return this.#failLater(error as Error)
+    }
   }
 
   /**
@@ -115,12 +131,12 @@ export class NodeReactor extends Reactor {
 
   /** What is in hand, in numbers. */
   stats(): ReactorStats {
-    const { open, accepted, shed } = this.#sockets
-    return { open: open.size, accepted, shed, ports: this.#ports.size, timers: this.#timers.size }
+    const { open, accepted, shed, unsecured } = this.#sockets
+    return { open: open.size, accepted, shed, unsecured, ports: this.#ports.size, timers: this.#timers.size }
   }
 
-  #open(socket: Socket, peer: IPAddress, options: DialOptions): Connection {
-    const host = tcpAddress(socket.localAddress, socket.localPort) ?? unspecified(peer)
+  #open(socket: Socket | SecureSocket, raw: Socket, peer: IPAddress | UNIXAddress, options: DialOptions): Connection {
+    const host = tcpAddress(raw.localAddress, raw.localPort) ?? unspecified(peer)
     const connection = new SocketConnection(this, socket, host, peer, options, () =>
       this.#sockets.open.delete(connection),
     )
@@ -140,7 +156,13 @@ function isTCP(address: Address): address is IPAddress {
   return (address.kind === 'IPv4' || address.kind === 'IPv6') && address.type === 'TCP'
 }
 
+function whyNoPlace(address: IPAddress | UNIXAddress): string | undefined {
+  if (address.kind === 'UNIX') return whyNoPath(address)
+  return address.port === 0 ? 'nobody can listen at port 0' : undefined
+}
+
 /** Our end of a connection that has ended before we looked. */
-function unspecified({ kind }: IPAddress): IPAddress {
+function unspecified({ kind }: IPAddress | UNIXAddress): Address {
+  if (kind === 'UNIX') return new UNIXAddress('')
   return kind === 'IPv4' ? new IPv4Address('TCP', '0.0.0.0', 0) : new IPv6Address('TCP', '::', 0)
 }

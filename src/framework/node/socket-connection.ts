@@ -4,11 +4,17 @@
  *
  * It serves every `net.Socket`: TCP, UNIX, and TLS on top of them. Ancestor: `twisted.internet.tcp.Connection`.
  */
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { Address } from '../core/address.ts'
+import { TLSError } from '../core/errors.ts'
 import type { Reactor } from '../core/reactor.ts'
 import { type ConnectionLimits, StreamConnection } from '../core/stream-connection.ts'
+import type { StartTLSOptions, TLSFacts, TLSServerOptions } from '../core/tls.ts'
 import type { Connection } from '../core/transport.ts'
+import type { Deferred } from '../deferred/deferred.ts'
+import { execute } from '../deferred/wrapping.ts'
+import { resetSocket } from './reset-socket.ts'
+import { secureAsClient, type SecureSocket, SecureServer } from './secure-socket.ts'
 import { whyLost } from './system-errors.ts'
 
 /** Where a socket keeps its connection, so that all sockets can share the same listeners. */
@@ -38,8 +44,11 @@ export class SocketConnection extends StreamConnection {
       this[connectionOf].received(chunk)
     }
     onEnd = function () {
-      if (isReset(this)) this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
-      else this[connectionOf].peerFinished()
+      const connection = this[connectionOf]
+      if (connection.#secure !== undefined)
+        connection.peerFinished(connection.#secure.wasCut() ? cut(connection) : undefined)
+      else if (isReset(this)) this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+      else connection.peerFinished()
     }
     onFinish = function () {
       const connection = this[connectionOf]
@@ -54,27 +63,34 @@ export class SocketConnection extends StreamConnection {
     }
   }
 
-  readonly #socket: OwnedSocket
+  #socket: OwnedSocket
+  #secure: SecureSocket | undefined
   /** `transmit` has promised to say when all has left. */
   #promised = false
   #onLeft: ((error?: Error | null) => void) | undefined
   #resetting = false
 
   /**
-   * @param socket connected, made with `allowHalfOpen`, and nobody else's
+   * @param socket connected, made with `allowHalfOpen`, and nobody else's; or one that is secure
    * @param ended is called last of all, after `connectionLost`
    */
   constructor(
     reactor: Reactor,
-    socket: Socket,
+    socket: Socket | SecureSocket,
     host: Address,
     peer: Address,
     limits: ConnectionLimits,
     ended: (connection: Connection) => void,
   ) {
-    super(reactor, host, peer, limits, ended)
-    this.#socket = socket as OwnedSocket
-    this.#socket[connectionOf] = this
+    const secure = socket instanceof Socket ? undefined : socket
+    super(reactor, host, peer, limits, ended, secure?.facts)
+    this.#secure = secure
+    this.#socket = this.#own(socket instanceof Socket ? socket : socket.socket)
+  }
+
+  #own(socket: Socket): OwnedSocket {
+    const owned = socket as OwnedSocket
+    owned[connectionOf] = this
     // A listener for 'data' would start the flow, unless it is stopped before.
     socket.pause()
     socket.on('data', onData)
@@ -82,6 +98,29 @@ export class SocketConnection extends StreamConnection {
     socket.on('finish', onFinish)
     socket.on('error', onError)
     socket.on('close', onClose)
+    return owned
+  }
+
+  protected override secure({ role, ...options }: StartTLSOptions): Deferred<TLSFacts> {
+    const raw = this.#socket
+    // Its end is still ours to hear of; all else is now between it and TLS.
+    raw.off('data', onData).off('end', onEnd).off('finish', onFinish).off('error', onError)
+    const shaken =
+      role === 'client'
+        ? secureAsClient(this.reactor, raw, this.peer, options)
+        : execute(() => new SecureServer(this.peer, options as TLSServerOptions).secure(this.reactor, raw, this.peer))
+    return shaken.addCallbacks(
+      (secure) => {
+        raw.off('close', onClose)
+        this.#secure = secure
+        this.#socket = this.#own(secure.socket)
+        return secure.facts
+      },
+      (failure) => {
+        raw.destroy()
+        return failure
+      },
+    )
   }
 
   protected override startReading(): void {
@@ -133,15 +172,27 @@ export class SocketConnection extends StreamConnection {
   }
 
   protected override reset(): void {
-    const socket = this.#socket
+    const secure = this.#secure
+    const socket = secure === undefined ? this.#socket : secure.raw
+    if (secure !== undefined) {
+      // What is beneath TLS is reset; that closes what is above it.
+      resetSocket(socket)
+      return
+    }
     // libuv refuses to reset while a shutdown is on its way, and Node then leaves the socket open for ever.
     if (socket.writableEnded && !socket.writableFinished) this.#resetting = true
     else this.#resetNow()
   }
 
   #resetNow(): void {
-    this.#socket.resetAndDestroy()
+    resetSocket(this.#socket)
   }
+}
+
+/** The end that TLS did not announce. */
+function cut({ peer }: Connection): TLSError {
+  const why = 'it ended without the goodbye of TLS (close_notify): it may be cut short, by whoever is in between'
+  return new TLSError(peer, 'end', 'ERR_TLS_CUT', why)
 }
 
 /**

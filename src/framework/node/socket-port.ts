@@ -1,20 +1,26 @@
 /**
- * An open TCP port over one of Node's servers: makes a connection of each socket that comes in, or turns it away.
+ * An open port over one of Node's servers, of TCP or in the file system: makes a connection of each socket that comes in,
+ * after its TLS handshake if there is one, or turns it away.
  *
- * Ancestor: `twisted.internet.tcp.Port`.
+ * Ancestors: `twisted.internet.tcp.Port`, `twisted.internet.unix.Port`.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Address, IPAddress } from '../core/address.ts'
+import { type Address, type IPAddress, UNIXAddress } from '../core/address.ts'
+import { CannotListenError } from '../core/errors.ts'
 import { type Accept, ListeningPort } from '../core/listening-port.ts'
 import type { ListenOptions, Reactor } from '../core/reactor.ts'
+import type { TLSServerOptions } from '../core/tls.ts'
 import type { Connection } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
 import { mostConnections } from './descriptor-limit.ts'
+import { resetSocket } from './reset-socket.ts'
+import { SecureServer, type SecureSocket } from './secure-socket.ts'
 import { tcpAddress } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
 import { socketOptions } from './socket-options.ts'
 import { listenError } from './system-errors.ts'
+import { bindWithMode, takeOver, whyNoPath } from './unix-path.ts'
 
 /** What a reactor knows of its sockets; all its ports share it, because they share the descriptors. */
 export interface Sockets {
@@ -24,33 +30,81 @@ export interface Sockets {
   accepted: number
   /** Connections that were turned away because too many were open. */
   shed: number
+  /** TLS handshakes that are under way, of connections that came in: they use descriptors as well. */
+  readonly shaking: Set<Socket>
+  /** Connections that came in and whose TLS handshake failed. */
+  unsecured: number
 }
 
-/** Between two reports of connections turned away, at least so many milliseconds. */
+/** Between two reports of connections turned away, or of failed handshakes, at least so many milliseconds. */
 const reportEvery = 1000
 
+type Place = IPAddress | UNIXAddress
+
 /**
- * What `reactor.listen` does for TCP.
+ * What `reactor.listen` does for TCP and for sockets in the file system.
  *
  * @returns fires in a later turn, or fails with CannotListenError
+ * @throws CannotListenError for what can be seen before anything is opened
  */
 export function listenSocket(
   reactor: Reactor,
-  address: IPAddress,
+  address: Place,
   accept: Accept,
   options: ListenOptions,
   sockets: Sockets,
 ): Deferred<SocketPort> {
-  const opened = new Deferred<SocketPort>()
+  const secure = options.tls === undefined ? undefined : secureServer(address, options.tls)
+  const { mode = 0o600 } = options
+  const open = (): Deferred<SocketPort> =>
+    openServer(address, options.backlog, mode).addCallback(
+      (server) => new SocketPort(reactor, server, address, accept, options, sockets, secure),
+    )
+  return address.kind === 'UNIX' ? atPath(address, mode, open) : open()
+}
+
+function secureServer(address: Place, options: TLSServerOptions): SecureServer {
+  try {
+    return new SecureServer(address, options)
+  } catch (error) {
+    throw new CannotListenError(address, (error as Error).message.replace(`${address}: `, ''), { cause: error })
+  }
+}
+
+/** Opens a socket in the file system, in the place of a dead one if need be. */
+function atPath(address: UNIXAddress, mode: number, open: () => Deferred<SocketPort>): Deferred<SocketPort> {
+  const why = whyNoPath(address)
+  if (why !== undefined) throw new CannotListenError(address, why)
+  if (!(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
+    throw new CannotListenError(address, `a mode is a number from 0 to 0o777, not ${mode}`)
+  }
+  return open().addErrback((failure): Deferred<SocketPort> => {
+    const { value } = failure
+    const inUse = value instanceof CannotListenError && Reflect.get(Object(value.cause), 'code') === 'EADDRINUSE'
+    if (!inUse) throw value
+    return takeOver(address).addCallback((occupied) => {
+      if (occupied === undefined) return open()
+      throw new CannotListenError(address, occupied, { cause: value.cause })
+    })
+  })
+}
+
+/** Opens a server; what is opened after it was cancelled is closed again. */
+function openServer(address: Place, backlog: number | undefined, mode: number): Deferred<Server> {
+  const opened = new Deferred<Server>()
   const server = createServer(socketOptions)
   const onError = (error: Error): void => opened.errback(listenError(address, error))
   server.once('error', onError)
   server.once('listening', () => {
     server.off('error', onError)
     if (opened.called) server.close()
-    else opened.callback(new SocketPort(reactor, server, address, accept, options, sockets))
+    else opened.callback(server)
   })
-  server.listen({ host: address.host, port: address.port, backlog: options.backlog })
+  if (address.kind === 'UNIX') {
+    bindWithMode(address.path, mode, () => server.listen({ path: address.path, backlog }))
+  } else {
+    server.listen({ host: address.host, port: address.port, backlog })
+  }
   return opened
 }
 
@@ -59,10 +113,14 @@ export class SocketPort extends ListeningPort {
   readonly #server: Server
   readonly #options: ListenOptions
   readonly #sockets: Sockets
+  readonly #secure: SecureServer | undefined
+  /** Sockets that came in here and are not secure yet. */
+  readonly #shaking = new Set<Socket>()
   readonly #mostConnections = mostConnections()
   /** Turned away, and not reported yet. */
   #shed = 0
   #reportedAt = -Infinity
+  #handshakeReportedAt = -Infinity
 
   /**
    * @param server listening
@@ -71,16 +129,18 @@ export class SocketPort extends ListeningPort {
   constructor(
     reactor: Reactor,
     server: Server,
-    address: IPAddress,
+    address: Place,
     accept: Accept,
     options: ListenOptions,
     sockets: Sockets,
+    secure?: SecureServer,
   ) {
     super(reactor, boundTo(server, address), accept)
     this.#reactor = reactor
     this.#server = server
     this.#options = options
     this.#sockets = sockets
+    this.#secure = secure
     server.on('connection', (socket: Socket) => this.#take(socket))
     server.on('error', (error) => report({ error, what: `The listener at ${this.host} failed`, subject: this }))
   }
@@ -88,26 +148,62 @@ export class SocketPort extends ListeningPort {
   protected override closeListener(): void {
     // The port is free when this returns. Node's own callback would wait until the last connection has ended.
     this.#server.close()
+    for (const socket of this.#shaking) resetSocket(socket)
     this.#reactor.turn.soon(() => this.listenerClosed())
   }
 
   #take(socket: Socket): void {
     const { maxConnections = Infinity } = this.#options
-    const peer = tcpAddress(socket.remoteAddress, socket.remotePort)
+    const unnamed = this.host instanceof UNIXAddress ? new UNIXAddress('') : undefined
+    const peer = unnamed ?? tcpAddress(socket.remoteAddress, socket.remotePort)
+    const open = this.connections + this.#shaking.size
+    const openInAll = this.#sockets.open.size + this.#sockets.shaking.size
     if (peer === undefined) {
       // It has gone before we could greet it.
       drop(socket)
-    } else if (this.connections >= maxConnections) {
-      this.#turnAway(socket, this.connections, maxConnections, 'maxConnections')
-    } else if (this.#options.maxConnections === undefined && this.#sockets.open.size >= this.#mostConnections) {
-      this.#turnAway(socket, this.#sockets.open.size, this.#mostConnections, '`ulimit -n`, or maxConnections')
+    } else if (open >= maxConnections) {
+      this.#turnAway(socket, open, maxConnections, 'maxConnections')
+    } else if (this.#options.maxConnections === undefined && openInAll >= this.#mostConnections) {
+      this.#turnAway(socket, openInAll, this.#mostConnections, '`ulimit -n`, or maxConnections')
     } else {
       const host = tcpAddress(socket.localAddress, socket.localPort) ?? this.host
-      const connection = new SocketConnection(this.#reactor, socket, host, peer, this.#options, this.#onEnded)
-      this.#sockets.accepted++
-      this.#sockets.open.add(connection)
-      this.accepted(connection)
+      if (this.#secure === undefined) this.#open(socket, host, peer)
+      else this.#shakeHands(this.#secure, socket, host, peer)
     }
+  }
+
+  #open(socket: Socket | SecureSocket, host: Address, peer: Address): void {
+    const connection = new SocketConnection(this.#reactor, socket, host, peer, this.#options, this.#onEnded)
+    this.#sockets.accepted++
+    this.#sockets.open.add(connection)
+    this.accepted(connection)
+  }
+
+  #shakeHands(server: SecureServer, socket: Socket, host: Address, peer: Address): void {
+    this.#shaking.add(socket)
+    this.#sockets.shaking.add(socket)
+    const done = (): void => {
+      this.#shaking.delete(socket)
+      this.#sockets.shaking.delete(socket)
+    }
+    server.secure(this.#reactor, socket, peer).addCallbacks(
+      (secured) => {
+        done()
+        this.#open(secured, host, peer)
+      },
+      ({ value }) => {
+        done()
+        this.#sockets.unsecured++
+        this.#failedHandshake(value as Error)
+      },
+    )
+  }
+
+  #failedHandshake(error: Error): void {
+    const now = this.#reactor.now()
+    if (now - this.#handshakeReportedAt < reportEvery) return
+    this.#handshakeReportedAt = now
+    report({ error, what: `A client got no TLS from the server at ${this.host}`, subject: this })
   }
 
   readonly #onEnded = (connection: Connection): void => {
@@ -134,11 +230,12 @@ export class SocketPort extends ListeningPort {
 
 function drop(socket: Socket): void {
   socket.on('error', () => {})
-  socket.resetAndDestroy()
+  resetSocket(socket)
 }
 
 /** With port 0 asked for, the port that it got. */
-function boundTo(server: Server, asked: IPAddress): Address {
+function boundTo(server: Server, asked: Place): Address {
+  if (asked.kind === 'UNIX') return asked
   const bound = server.address()
   return typeof bound === 'object' && bound !== null ? asked.withPort(bound.port) : asked
 }

@@ -17,7 +17,7 @@ import {
 const tooManyFiles = 'too many open files (see `ulimit -n`)'
 
 /** The operating system's code for what went wrong, `ECONNREFUSED` for example. */
-function codeOf(error: unknown): string | undefined {
+export function codeOf(error: unknown): string | undefined {
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
   return typeof code === 'string' ? code : undefined
 }
@@ -43,9 +43,20 @@ export function connectError(address: Address, error: Error): ConnectError {
       return new ConnectError(address, tooManyFiles, options)
     case 'ECONNRESET':
       return new ConnectError(address, 'the peer reset the connection at once (is it full?)', options)
+    case 'ENOENT':
+      return new ConnectError(address, 'there is no such socket (is the server running?)', options)
+    case 'EAGAIN':
+      return new ConnectError(address, 'too many connections wait for the server to take them', options)
+    case 'EPROTOTYPE':
+    case 'ENOTSOCK':
+      return new ConnectError(address, 'what is at this path is not a socket for connections', options)
     case 'EACCES':
     case 'EPERM':
-      return new ConnectError(address, 'not permitted (does a firewall forbid it?)', options)
+      return new ConnectError(
+        address,
+        `not permitted (${'path' in address ? "see the socket's mode" : 'does a firewall forbid it?'})`,
+        options,
+      )
     case 'EAFNOSUPPORT':
       return new ConnectError(address, 'this machine does not speak this kind of address', options)
     default:
@@ -74,7 +85,13 @@ function whyNotListening(address: Address, error: Error): string {
     case 'EPERM':
       return 'port' in address && address.port < 1024
         ? `not permitted (ports below 1024 are the administrator's)`
-        : 'not permitted'
+        : 'path' in address
+          ? 'not permitted (may this user write to the directory?)'
+          : 'not permitted'
+    case 'ENOENT':
+      return 'the directory of this path does not exist'
+    case 'ENOTDIR':
+      return 'a part of this path is a file, not a directory'
     case 'EADDRNOTAVAIL':
       return 'no network interface of this machine has this address'
     case 'EAFNOSUPPORT':

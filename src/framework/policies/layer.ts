@@ -11,6 +11,7 @@ import type { ConnectionClosed } from '../core/errors.ts'
 import { adopt } from '../core/guard.ts'
 import type { PullProducer, PushProducer } from '../core/producer.ts'
 import { type Hook, Protocol } from '../core/protocol.ts'
+import type { StartTLSOptions, TLSFacts } from '../core/tls.ts'
 import type { Connection, LoseOptions } from '../core/transport.ts'
 import type { Deferred } from '../deferred/deferred.ts'
 
@@ -42,6 +43,8 @@ export class Layer extends Protocol implements Connection {
   #made = false
   /** The protocol above wants nothing for now. */
   #paused = false
+  /** TLS is being put on the connection below. */
+  #securing = false
   /** We want nothing for now. */
   #holding = false
 
@@ -105,6 +108,7 @@ export class Layer extends Protocol implements Connection {
     this.wrappedProtocol = protocol
     // A connection looks whether the method is there, so it may only be there if the protocol above has it.
     if (protocol.inputResumed !== undefined && this.inputResumed === undefined) this.inputResumed = passInputResumed
+    if (protocol.inputPending !== undefined && this.inputPending === undefined) this.inputPending = passInputPending
     if (protocol.inputEnded !== undefined && this.inputEnded === undefined) this.inputEnded = passInputEnded
     if (protocol.readConnectionLost !== undefined && this.readConnectionLost === undefined)
       this.readConnectionLost = passReadConnectionLost
@@ -140,6 +144,18 @@ export class Layer extends Protocol implements Connection {
     return this.transport.queued
   }
 
+  get tls(): TLSFacts | undefined {
+    return this.transport.tls
+  }
+
+  startTLS(options: StartTLSOptions): Deferred<void> {
+    this.#securing = true
+    return this.transport.startTLS(options).addBoth((result) => {
+      this.#securing = false
+      return result
+    })
+  }
+
   write(data: Data): void {
     this.transport.write(data)
   }
@@ -173,7 +189,7 @@ export class Layer extends Protocol implements Connection {
 
   /** Whether the protocol above has paused; what this layer holds back itself does not count. */
   get paused(): boolean {
-    return this.#paused
+    return this.#paused || this.#securing
   }
 
   pauseProducing(): void {
@@ -208,6 +224,10 @@ export class Layer extends Protocol implements Connection {
 
 function passInputResumed(this: Layer): Hook {
   return this.wrappedProtocol?.inputResumed?.()
+}
+
+function passInputPending(this: Layer): number {
+  return this.wrappedProtocol?.inputPending?.() ?? 0
 }
 
 function passInputEnded(this: Layer): Error | undefined {

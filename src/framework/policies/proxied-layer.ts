@@ -136,6 +136,10 @@ export class ProxiedLayer extends Layer {
     if (!this.#receiving) this.#deliverRestSoon()
   }
 
+  override inputPending(): number {
+    return (this.#rest?.length ?? 0) + (this.wrappedProtocol?.inputPending?.() ?? 0)
+  }
+
   override resumeProducing(): void {
     const waits = this.paused && this.#rest !== undefined
     super.resumeProducing()

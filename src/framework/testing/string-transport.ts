@@ -12,7 +12,9 @@ import { ConnectionAborted, type ConnectionClosed, ConnectionDone, ConnectionLos
 import { adopt, asError } from '../core/guard.ts'
 import type { PullProducer, PushProducer } from '../core/producer.ts'
 import type { Hook, Protocol } from '../core/protocol.ts'
+import type { StartTLSOptions } from '../core/tls.ts'
 import type { LoseOptions, Transport } from '../core/transport.ts'
+import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
 
 /** Who seems to talk to whom. */
@@ -51,6 +53,8 @@ export class StringTransport implements Transport {
   cause: Error | undefined
   /** `loseWriteConnection` was called: the peer knows that no more will come. */
   writeEnded = false
+  /** What `startTLS` was told: from then on everything counts as encrypted. */
+  startedTLS: StartTLSOptions | undefined
   /** Whether the protocol lets its input come: `paused`, or `stopped` once it has closed. */
   producerState: 'producing' | 'paused' | 'stopped' = 'producing'
   /** Who is registered to write here. A pull producer is not asked by itself: call its `resumeProducing`. */
@@ -160,6 +164,14 @@ export class StringTransport implements Transport {
 
   loseWriteConnection(): void {
     this.writeEnded = true
+  }
+
+  /** Fires at once; here nothing is encrypted. */
+  startTLS(options: StartTLSOptions): Deferred<void> {
+    const secured = new Deferred<void>()
+    this.startedTLS = options
+    secured.callback()
+    return secured
   }
 
   pauseProducing(): void {
