@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { DelayedCall } from '../../src/framework/core/clock.ts'
 import { guarded, runDelayedCall } from '../../src/framework/core/guard.ts'
 import { TimerQueue } from '../../src/framework/core/timer-queue.ts'
-import { reports } from './transport-contract/world.ts'
+import { reports } from '../reports.ts'
 
 const turn = (): Turn => new Turn({ atEndOfTurn() {}, inNextTurn() {} })
 

@@ -2,8 +2,8 @@
 import * as fc from 'fast-check'
 import { type Connection, IPv4Address, type PushProducer, Recorder, setTracer, type TraceEvent } from 'couplet'
 import { Sim } from 'couplet/sim'
+import { isPattern, pattern, type WitnessScript, Witness } from 'couplet/testing'
 import { expect, it } from 'vitest'
-import { isPattern, pattern, type Script, Witness } from './transport-contract/world.ts'
 
 /** One thing that one end does. */
 interface Step {
@@ -61,7 +61,7 @@ class Side {
   }
 
   constructor(halfCloses: boolean) {
-    const script: Script = {
+    const script: WitnessScript = {
       data: () => {
         const steps = this.later.splice(0, 1)
         for (const { act, size } of steps) this.do(act, size)

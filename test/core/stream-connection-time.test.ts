@@ -1,19 +1,18 @@
 /** How long connections wait, to the millisecond; only virtual time can say. */
 import { type Connection, IPv4Address, LingerTimeout, StreamConnection } from 'couplet'
 import { Sim } from 'couplet/sim'
-import { ManualClock } from 'couplet/testing'
+import { ManualClock, pattern, type WitnessScript, Witness } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
-import { pattern, type Script, Witness } from './transport-contract/world.ts'
 
 const megabyte = 1 << 20
 
 /** Two ends, connected, in a world of their own. */
-function connected(near: Script = {}, far: Script = {}, limits: { linger?: number } = {}) {
+function connected(near: WitnessScript = {}, far: WitnessScript = {}, limits: { linger?: number } = {}) {
   const sim = new Sim()
   const [here, there] = [sim.host('here').reactor, sim.host('there').reactor]
   const lostAt = new Map<Witness, number>()
-  const witness = (script: Script): Witness => {
-    const lost: Script['lost'] = (self) => void lostAt.set(self, sim.now)
+  const witness = (script: WitnessScript): Witness => {
+    const lost: WitnessScript['lost'] = (self) => void lostAt.set(self, sim.now)
     return new Witness({ lost, ...script })
   }
   const ends = { near: witness(near), far: witness(far) }
@@ -25,7 +24,7 @@ function connected(near: Script = {}, far: Script = {}, limits: { linger?: numbe
   return { sim, here, there, ...ends, lostAt: (end: Witness) => lostAt.get(end) }
 }
 
-const pauses: Script = { made: (self) => self.transport.pauseProducing() }
+const pauses: WitnessScript = { made: (self) => self.transport.pauseProducing() }
 
 describe('after loseConnection', () => {
   it('a peer that takes nothing is cut off after 5,000 ms, with LingerTimeout as the cause', () => {
@@ -204,7 +203,7 @@ describe('a turn', () => {
 
   it('ends when the outermost call into user code returns, so that an answer is one chunk too', () => {
     const chunks: number[] = []
-    const answer: Script = {
+    const answer: WitnessScript = {
       data(self) {
         for (let times = 0; times < 10; times++) self.transport.write('ten bytes!')
       },

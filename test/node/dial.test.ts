@@ -17,9 +17,9 @@ import {
   UNIXAddress,
   UnsupportedAddress,
 } from 'couplet'
+import { Witness } from 'couplet/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { connectError } from '../../src/framework/node/system-errors.ts'
-import { Witness } from '../core/transport-contract/world.ts'
 import { addressOf, anywhere, listening, Loopback, turns } from './loopback.ts'
 
 /** A port of this machine at which nobody listens. */

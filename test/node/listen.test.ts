@@ -9,10 +9,11 @@ import {
   UNIXAddress,
   UnsupportedAddress,
 } from 'couplet'
+import { Witness } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { connectionsFor, mostConnections } from '../../src/framework/node/descriptor-limit.ts'
 import { listenError } from '../../src/framework/node/system-errors.ts'
-import { reports, Witness } from '../core/transport-contract/world.ts'
+import { reports } from '../reports.ts'
 import { anywhere, Loopback, socketTo, turns } from './loopback.ts'
 
 describe('listen', () => {

@@ -10,6 +10,7 @@ import {
   type ConnectionLimits,
   Deferred,
   type Fields,
+  type IPAddress,
   IPv4Address,
   type ListeningPort,
   type ListenOptions,
@@ -18,8 +19,8 @@ import {
   type Tracer,
 } from 'couplet'
 import { NodeReactor } from 'couplet/node'
+import type { ContractNetwork, PairLimits, TransportWorld } from 'couplet/testing'
 import { onTestFinished } from 'vitest'
-import type { TransportWorld } from '../core/transport-contract/world.ts'
 
 /** Any free port of this machine. */
 export const anywhere = new IPv4Address('TCP', '127.0.0.1', 0)
@@ -48,16 +49,21 @@ export class Loopback implements TransportWorld {
   readonly reactor: NodeReactor
   /** The kernel's two buffers grow to 4 and 6 MiB. */
   readonly plenty = 32 << 20
+  readonly network: ContractNetwork
+  readonly #at: IPAddress
   readonly #pulse = new Pulse()
 
-  constructor(reactor = new NodeReactor()) {
+  /** @param at where its ports are, with port 0 */
+  constructor(reactor = new NodeReactor(), at: IPAddress = anywhere) {
     this.reactor = reactor
+    this.#at = at
+    this.network = { server: reactor, client: reactor, anywhere: () => at, until: async (outcome) => await outcome }
     onTestFinished(setTracer(this.#pulse))
   }
 
   /** Opens a port that the end of the test closes. */
   async listen(accept: Accept, options?: ListenOptions): Promise<ListeningPort> {
-    const port = await this.reactor.listen(anywhere, accept, options)
+    const port = await this.reactor.listen(this.#at, accept, options)
     onTestFinished(() => port.stopListening({ drain: 0 }).toPromise())
     return port
   }
@@ -67,7 +73,7 @@ export class Loopback implements TransportWorld {
     return this.listen((connection) => connection.deliverTo(build()), options)
   }
 
-  async pair(limits: { near?: ConnectionLimits; far?: ConnectionLimits } = {}): Promise<[Connection, Connection]> {
+  async pair(limits: PairLimits = {}): Promise<[Connection, Connection]> {
     const accepted = new Deferred<Connection>()
     const port = await this.listen((connection) => accepted.callback(connection), limits.far)
     const near = await this.reactor.dial(port.host, limits.near)

@@ -2,9 +2,9 @@
 import { EventEmitter } from 'node:events'
 import { Deferred, Factory } from 'couplet'
 import { NodeReactor } from 'couplet/node'
+import { Witness } from 'couplet/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Main, type ProcessLike, Run } from '../../src/framework/node/react.ts'
-import { Witness } from '../core/transport-contract/world.ts'
 import { turns, until } from './loopback.ts'
 
 class Output extends EventEmitter {

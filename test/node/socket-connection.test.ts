@@ -12,9 +12,9 @@ import {
   SendQueueOverflow,
 } from 'couplet'
 import { NodeReactor } from 'couplet/node'
-import { ManualClock } from 'couplet/testing'
+import { ManualClock, isPattern, pattern, Witness } from 'couplet/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { isPattern, pattern, reports, Witness } from '../core/transport-contract/world.ts'
+import { reports } from '../reports.ts'
 import { Loopback, socketTo, turns } from './loopback.ts'
 
 /** Reads a raw socket to its end. */

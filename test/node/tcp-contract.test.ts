@@ -1,15 +1,17 @@
-/** The contract of transports, over real TCP connections. */
-import { describe } from 'vitest'
-import { closes } from '../core/transport-contract/closing.ts'
-import { deliversBytes } from '../core/transport-contract/delivery.ts'
-import { guardsHooks } from '../core/transport-contract/hooks.ts'
-import { holdsProducersBack } from '../core/transport-contract/producers.ts'
+/** The contract of transports, over real TCP connections of both kinds. */
+import { networkInterfaces } from 'node:os'
+import { IPv6Address } from 'couplet'
+import { transportContract } from 'couplet/testing'
+import { describe, it } from 'vitest'
 import { Loopback } from './loopback.ts'
 
-describe('a TCP connection', () => {
-  const makeWorld = (): Loopback => new Loopback()
-  deliversBytes(makeWorld)
-  closes(makeWorld)
-  holdsProducersBack(makeWorld)
-  guardsHooks(makeWorld)
+const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
+
+describe('a TCP connection over IPv4', () => {
+  transportContract(() => new Loopback(), { describe, it })
+})
+
+// Said loudly: a machine without IPv6 has not shown that it works.
+describe.skipIf(!hasIPv6)(`a TCP connection over IPv6${hasIPv6 ? '' : ': this machine has no ::1'}`, () => {
+  transportContract(() => new Loopback(undefined, new IPv6Address('TCP', '::1', 0)), { describe, it })
 })

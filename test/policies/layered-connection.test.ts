@@ -15,12 +15,8 @@ import {
   trafficLog,
 } from 'couplet'
 import { Sim } from 'couplet/sim'
-import { describe } from 'vitest'
-import { closes } from '../core/transport-contract/closing.ts'
-import { deliversBytes } from '../core/transport-contract/delivery.ts'
-import { guardsHooks } from '../core/transport-contract/hooks.ts'
-import { holdsProducersBack } from '../core/transport-contract/producers.ts'
-import type { TransportWorld } from '../core/transport-contract/world.ts'
+import { transportContract, type TransportWorld } from 'couplet/testing'
+import { describe, it } from 'vitest'
 
 type MakePolicies = (clock: Clock, limits?: ConnectionLimits) => readonly Policy[]
 
@@ -36,11 +32,7 @@ describe.each<[name: string, policies: MakePolicies, first?: Uint8Array]>([
   ['a throttle', (clock, limits) => [throttle(clock, { read: 1e12, write: 1e12, ...limits })]],
   ['the PROXY protocol', (clock) => [proxyProtocol({ trusted: ['10.0.0.0/8'], clock })], proxyHeaderBytes(2)],
 ])('a connection through %s', (_name, policies, first) => {
-  const makeWorld = (): TransportWorld => layered(policies, first)
-  deliversBytes(makeWorld)
-  closes(makeWorld)
-  holdsProducersBack(makeWorld)
-  guardsHooks(makeWorld)
+  transportContract(() => layered(policies, first), { describe, it, lacks: ['network'] })
 })
 
 /** @param first what each end sends before the test begins */

@@ -23,8 +23,8 @@ import {
   UnsupportedAddress,
 } from 'couplet'
 import { Sim, type SimHost, type SimOptions } from 'couplet/sim'
+import { pattern, Witness } from 'couplet/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { pattern, Witness } from '../core/transport-contract/world.ts'
 
 /** The outcome of a Deferred by now. */
 function outcome<T>(deferred: Deferred<T>): { value?: T; error?: unknown } {

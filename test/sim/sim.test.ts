@@ -2,7 +2,7 @@
 import { Deferred, flushUnhandled } from 'couplet'
 import { Sim } from 'couplet/sim'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { reports } from '../core/transport-contract/world.ts'
+import { reports } from '../reports.ts'
 
 describe('time', () => {
   it('begins at 0, passes by what is asked for, and is the same on every host', () => {
