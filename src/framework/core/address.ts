@@ -177,7 +177,7 @@ function isIPv6(text: string): boolean {
 /**
  * @throws RangeError if `port` is not a whole number from 0 to 65,535
  */
-export function checkedPort(port: number): number {
+function checkedPort(port: number): number {
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
   throw new RangeError(`a port is a whole number from 0 to 65535, not ${port}`)
 }
