@@ -52,7 +52,7 @@ function simulated(wrap: (connection: Connection) => Connection, bounded = true)
   return {
     plenty: 1 << 20,
     async pair(given = {}) {
-      const limits = bounded ? given : { near: { maxSendQueue: Infinity }, far: {} }
+      const limits = bounded ? given : { ...given, near: { ...given.near, maxSendQueue: Infinity } }
       const accepted = new Deferred<Connection>()
       const accept = (connection: Connection): void => accepted.callback(connection)
       const port = await sim.runUntil(far.listen(new IPv4Address('TCP', '10.0.0.2', 0), accept, limits.far))

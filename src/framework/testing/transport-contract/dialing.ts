@@ -8,7 +8,7 @@ import { attach } from '../../core/attach.ts'
 import { CannotListenError, ConnectError, ConnectingCancelledError } from '../../core/errors.ts'
 import { Factory } from '../../core/factory.ts'
 import type { Accept, ListeningPort } from '../../core/listening-port.ts'
-import type { DialOptions, ListenOptions } from '../../core/reactor.ts'
+import type { ListenOptions } from '../../core/reactor.ts'
 import type { Connection } from '../../core/transport.ts'
 import type { Deferred } from '../../deferred/deferred.ts'
 import type { Witness } from '../witness.ts'
@@ -31,13 +31,15 @@ class Harbour {
   async listen(accept?: Accept, options: ListenOptions & { readonly at?: Address } = {}): Promise<ListeningPort> {
     const { at = this.#network.anywhere(), ...others } = options
     const welcome: Accept = accept ?? ((connection) => connection.deliverTo(this.#stage.witness()))
-    const port = await this.#network.until(this.#network.server.listen(at, welcome, others))
+    const port = await this.until(
+      this.#network.server.listen(at, welcome, { ...this.#network.listenOptions, ...others }),
+    )
     this.#ports.push(port)
     return port
   }
 
-  dial({ host }: ListeningPort, options?: DialOptions): Deferred<Connection> {
-    return this.#network.client.dial(host, options)
+  dial({ host }: ListeningPort): Deferred<Connection> {
+    return this.#network.client.dial(host, this.#network.dialOptions)
   }
 
   /** Dials, and gives the connection a witness. */
@@ -60,8 +62,9 @@ class Harbour {
         ({ value }): unknown => value,
       ),
     )
+    if (outcome instanceof ConnectError) return
     claim(outcome instanceof Error, `${who} is told no`)
-    oneOf(outcome.name, ['ConnectError', ...this.#stage.brokenByPeer], `what ${who} is told`)
+    oneOf<string>(outcome.name, this.#stage.brokenByPeer, `what ${who} is told`)
   }
 
   until<T>(outcome: PromiseLike<T>): Promise<T> {
@@ -181,7 +184,7 @@ export function dialsAndListens(test: Define): void {
 
   define('fail with CannotListenError at an address that is taken, and who has it goes on', async (harbour, stage) => {
     const port = await harbour.listen()
-    const error = await harbour.failureOf(stage.network.server.listen(port.host, () => {}))
+    const error = await harbour.failureOf(stage.network.server.listen(port.host, () => {}, stage.network.listenOptions))
     claim(error instanceof CannotListenError, `it is a CannotListenError (it is: ${String(error)})`)
     claim(error.message.startsWith(`${port.host}: `), `"${error.message}" begins with the address`)
     await harbour.connect(port)
@@ -278,7 +281,7 @@ export function dialsAndListens(test: Define): void {
       }
     }
     const at = stage.network.anywhere()
-    const port = await harbour.until(stage.network.server.listenWith(at, new Fickle()))
+    const port = await harbour.until(stage.network.server.listenWith(at, new Fickle(), stage.network.listenOptions))
     const welcome = await harbour.connect(port)
     welcome.near.transport.write('hello')
     await stage.settle()

@@ -5,7 +5,7 @@
  * Ancestor: `twisted.internet.test.reactormixins.ReactorBuilder`; the clogged pair is trio's (`check_one_way_stream`).
  */
 import type { Address } from '../../core/address.ts'
-import type { Reactor } from '../../core/reactor.ts'
+import type { DialOptions, ListenOptions, Reactor } from '../../core/reactor.ts'
 import type { ConnectionLimits } from '../../core/stream-connection.ts'
 import type { Connection } from '../../core/transport.ts'
 
@@ -34,6 +34,9 @@ export interface ContractNetwork {
   /** Who listens, and who dials; it may be the same. */
   readonly server: Reactor
   readonly client: Reactor
+  /** What each of them has to say besides, `{ tls }` for example. */
+  readonly listenOptions?: ListenOptions
+  readonly dialOptions?: DialOptions
   /** An address at which `server` can listen, with its port still open or its path unused. A fresh one each time. */
   anywhere(): Address
   /** Waits for one thing: a Deferred of the reactors'. */
