@@ -194,10 +194,10 @@ class Handshake {
  */
 function watchEnd(socket: TLSSocket): () => boolean {
   let cut = false
-  const push = socket.push
-  socket.push = function (this: TLSSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
+  const push = socket.push.bind(socket)
+  socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
     if (chunk === null) cut ||= endsBeneath(socket)
-    return push.call(this, chunk, encoding)
+    return push(chunk, encoding)
   }
   return () => cut
 }
@@ -265,7 +265,7 @@ function contextOptions({ cert, key, ca, minVersion, maxVersion }: TLSOptions): 
       : pem(ca as string | Uint8Array | undefined),
     minVersion: minVersion ?? 'TLSv1.2',
     maxVersion: maxVersion ?? 'TLSv1.3',
-  } as SecureContextOptions
+  }
 }
 
 function pem(data: string | Uint8Array | undefined): string | Buffer | undefined {

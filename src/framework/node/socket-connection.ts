@@ -45,10 +45,13 @@ export class SocketConnection extends StreamConnection {
     }
     onEnd = function () {
       const connection = this[connectionOf]
-      if (connection.#secure !== undefined)
-        connection.peerFinished(connection.#secure.wasCut() ? cut(connection) : undefined)
-      else if (isReset(this)) this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
-      else connection.peerFinished()
+      const secure = connection.#secure
+      // A peer who says goodbye in TLS has not reset the connection.
+      const wasCut = secure?.wasCut() === true
+      const mayBeReset = secure === undefined || wasCut
+      if (mayBeReset && !this.writableEnded && isReset(secure?.raw ?? this)) {
+        this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+      } else connection.peerFinished(wasCut ? cut(connection) : undefined)
     }
     onFinish = function () {
       const connection = this[connectionOf]
@@ -203,7 +206,7 @@ function cut({ peer }: Connection): TLSError {
  * is called broken than a broken one that is called complete.
  */
 function isReset(socket: Socket): boolean {
-  if (resetsAreTold || socket.writableEnded) return false
+  if (resetsAreTold) return false
   const handle: unknown = Reflect.get(socket, '_handle')
   return hasPeer(handle) && handle.getpeername({}) !== 0
 }
