@@ -9,6 +9,8 @@ import {
   LineReceiver,
   NetstringReceiver,
   type Protocol,
+  type StringReceiver,
+  toBytes,
   TextLineReceiver,
   VarintStringReceiver,
 } from 'couplet'
@@ -180,4 +182,17 @@ export const int32s: Readonly<Record<string, Way>> = {
 }
 export const netstrings: Readonly<Record<string, Way>> = {
   NetstringReceiver: ours(() => new Netstrings()),
+}
+
+/** A receiver, and how a frame of so many bytes begins. */
+export type Begin = (bytes: number) => [LineReceiver | StringReceiver, Uint8Array]
+
+export const begun: Readonly<Record<string, Begin>> = {
+  LineReceiver: () => [new Lines(), new Uint8Array(0)],
+  NetstringReceiver: (bytes) => [new Netstrings(), toBytes(`${bytes}:`)],
+  Int32StringReceiver: (bytes) => [new Int32s(), new Uint8Array([0, bytes >> 16, bytes >> 8, bytes])],
+  VarintStringReceiver: (bytes) => [
+    new Varints(),
+    new Uint8Array([(bytes & 127) | 128, ((bytes >> 7) & 127) | 128, bytes >> 14]),
+  ],
 }
