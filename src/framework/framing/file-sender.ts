@@ -41,7 +41,7 @@ export class FileSender implements PullProducer {
    * @returns fires with the number of bytes when the last one was handed to the consumer (which may not have sent it
    *   yet; `loseConnection` waits for that). Fails with FileTransferStopped, or with what `chunks` threw. To cancel it
    *   ends the transfer, and leaves the connection alone
-   * @throws Error if the consumer has a producer already, or this sender has been used
+   * @throws Error if the consumer has a producer already (then nothing has begun), or this sender has been used
    * @example
    * await new FileSender().beginFileTransfer(createReadStream('poem.txt'), this.transport)
    */
@@ -49,7 +49,13 @@ export class FileSender implements PullProducer {
     if (this.#consumer !== undefined) throw new Error('this FileSender has been used already: make a new one')
     this.#consumer = consumer
     this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]()
-    consumer.registerProducer(this, false)
+    try {
+      consumer.registerProducer(this, false)
+    } catch (error) {
+      // It has not begun, so it may be tried again.
+      this.#consumer = undefined
+      throw error
+    }
     return this.#finished
   }
 

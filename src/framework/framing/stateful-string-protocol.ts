@@ -28,9 +28,12 @@ export type StateMethods<S extends string> = {
 
 /**
  * @example
- * class Greeter extends StatefulStringProtocol<'name' | 'age'> {
- *   override state = 'name' as const
- *   …
+ * class Greeter extends StatefulStringProtocol<'name' | 'town'> {
+ *   override state: 'name' | 'town' | 'done' = 'name'
+ *   protected override readonly states: StateMethods<'name' | 'town'> = {
+ *     name: (string) => (this.sendString(`hello ${toText(string)}, where from?`), 'town'),
+ *     town: () => 'done',
+ *   }
  * }
  */
 export abstract class StatefulStringProtocol<S extends string> extends StringReceiver {
