@@ -27,6 +27,11 @@ afterEach(() => restore())
 /** Asks for one chunk, as a connection that has sent everything does. */
 const ask = async (): Promise<void> => void (await transport.producer?.resumeProducing())
 
+/** Asks until nothing is left, where nothing comes later. */
+function askAll(): void {
+  while (transport.producer !== undefined) void transport.producer.resumeProducing()
+}
+
 /** Chunks that remember what is done to them. */
 class Chunks implements Iterator<Data, void>, Iterable<Data> {
   taken = 0
@@ -184,10 +189,10 @@ describe('FileSender', () => {
     expect(() => sender.beginFileTransfer(['b'], transport)).toThrow('used already')
     const next = new FileSender()
     expect(() => next.beginFileTransfer(['b'], transport as Consumer)).toThrow('a producer is registered')
-    while (transport.producer !== undefined) void transport.producer.resumeProducing()
+    askAll()
     expect([successResultOf(sent), transport.text()]).toEqual([1, 'a'])
     const second = next.beginFileTransfer(['b'], transport)
-    while (transport.producer !== undefined) void transport.producer.resumeProducing()
+    askAll()
     expect([successResultOf(second), transport.text()]).toEqual([1, 'ab'])
   })
 })
