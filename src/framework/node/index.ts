@@ -1,14 +1,15 @@
 /**
- * `couplet/node`: the reactor over Node's sockets, and `react`, the way to write a program.
+ * `couplet/node`: the reactor over Node's sockets, `react`, the way to write a program, and Node's streams from and to
+ * connections.
  */
-import { NodeReactor } from './node-reactor.ts'
 import { type Main, Run } from './react.ts'
+import { reactor } from './script-reactor.ts'
 
 export { NodeReactor, type ReactorStats } from './node-reactor.ts'
+export { reactor } from './script-reactor.ts'
 export type { Main } from './react.ts'
-
-/** A reactor for scripts. Nothing happens until you ask it for something; libraries take a reactor instead. */
-export const reactor = new NodeReactor()
+export { fromDuplex, type FromDuplexOptions } from './duplex-connection.ts'
+export { DuplexProtocol, toDuplex, type ToDuplexOptions } from './duplex-protocol.ts'
 
 /** How {@link react} runs a program. */
 export interface ReactOptions {
