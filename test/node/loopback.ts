@@ -10,7 +10,6 @@ import {
   type ConnectionLimits,
   Deferred,
   type Fields,
-  type IPAddress,
   IPv4Address,
   type ListeningPort,
   type ListenOptions,
@@ -50,20 +49,20 @@ export class Loopback implements TransportWorld {
   /** The kernel's two buffers grow to 4 and 6 MiB. */
   readonly plenty = 32 << 20
   readonly network: ContractNetwork
-  readonly #at: IPAddress
   readonly #pulse = new Pulse()
 
-  /** @param at where its ports are, with port 0 */
-  constructor(reactor = new NodeReactor(), at: IPAddress = anywhere) {
+  /** @param network where its ports are, and how its connections are made, if not by TCP over IPv4 */
+  constructor(reactor = new NodeReactor(), network: Partial<ContractNetwork> = {}) {
     this.reactor = reactor
-    this.#at = at
-    this.network = { server: reactor, client: reactor, anywhere: () => at, until: async (outcome) => await outcome }
+    const tcp = { server: reactor, client: reactor, anywhere: () => anywhere }
+    this.network = { ...tcp, until: async (outcome) => await outcome, ...network }
     onTestFinished(setTracer(this.#pulse))
   }
 
   /** Opens a port that the end of the test closes. */
   async listen(accept: Accept, options?: ListenOptions): Promise<ListeningPort> {
-    const port = await this.reactor.listen(this.#at, accept, options)
+    const { anywhere: at, listenOptions } = this.network
+    const port = await this.reactor.listen(at(), accept, { ...listenOptions, ...options })
     onTestFinished(() => port.stopListening({ drain: 0 }).toPromise())
     return port
   }
@@ -76,7 +75,7 @@ export class Loopback implements TransportWorld {
   async pair(limits: PairLimits = {}): Promise<[Connection, Connection]> {
     const accepted = new Deferred<Connection>()
     const port = await this.listen((connection) => accepted.callback(connection), limits.far)
-    const near = await this.reactor.dial(port.host, limits.near)
+    const near = await this.reactor.dial(port.host, { ...this.network.dialOptions, ...limits.near })
     onTestFinished(() => near.abortConnection())
     return [near, await accepted]
   }

@@ -150,6 +150,8 @@ export function dialsAndListens(test: Define): void {
       await harbour.turns(turns)
       dialed.cancel()
       await stage.settle()
+      // A server may find it worth a report that its peer went away in the middle of a handshake.
+      stage.reported()
       const made = await harbour.until(outcome)
       if (made instanceof ConnectingCancelledError) {
         claim(made.message.startsWith(`${port.host}: `), `"${made.message}" begins with the address`)
@@ -179,6 +181,7 @@ export function dialsAndListens(test: Define): void {
     )
     oneOf(outcome, ['connected', 'ConnectingCancelledError'], 'the outcome')
     await stage.settle()
+    stage.reported()
     same(port.connections, 0, 'connections that are open at the end')
   })
 
