@@ -101,6 +101,9 @@ export class SocketConnection extends StreamConnection {
     socket.on('finish', onFinish)
     socket.on('error', onError)
     socket.on('close', onClose)
+    // TLS has been reading while it shook hands, and what it saw of an end it has said before anybody listened.
+    if (socket.readableEnded) this.reactor.turn.soon(() => onEnd.call(owned))
+    if (socket.closed) this.reactor.turn.soon(() => onClose.call(owned))
     return owned
   }
 
