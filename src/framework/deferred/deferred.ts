@@ -54,6 +54,10 @@ const SWALLOW = 32
 const NOTED = 64
 /** Somebody waits, or waited, for it. */
 const AWAITED = 128
+/** `#waitingOn` is set. Here as well, so that one comparison tells whether the next stage may run. */
+const WAITING = 256
+/** One `pause()`. They are counted from here up. */
+const PAUSED = 512
 
 const byPromise: About = { how: 'promise' }
 
@@ -63,7 +67,6 @@ let waitIn: (deferred: Deferred<unknown>, on: Deferred<unknown> | undefined) => 
 /** A value that is not here yet. */
 export class Deferred<T> implements PromiseLike<T> {
   #flags = 0
-  #paused = 0
   /** The value or the Failure; undefined before and while it waits. Unknown, so that T stays covariant. */
   #result: unknown = undefined
   #first: Stage<Deferred<unknown>> | undefined = undefined
@@ -75,7 +78,7 @@ export class Deferred<T> implements PromiseLike<T> {
     waitIn = (deferred, on) => {
       if (on !== undefined && deferred.#closesCircle(on)) return false
       if (on !== undefined) on.#flags |= AWAITED
-      deferred.#waitingOn = on
+      deferred.#waitOn(on)
       if (on === undefined && (deferred.#flags & (CALLED | RUNNING)) === CALLED) deferred.#run()
       return true
     }
@@ -241,7 +244,7 @@ export class Deferred<T> implements PromiseLike<T> {
 
   /** Holds the chain before its next stage, until `unpause()` was called as many times as this. */
   pause(): void {
-    this.#paused++
+    this.#flags += PAUSED
     // A failure is nobody's only when the chain has come to its end; paused, it has not.
     if ((this.#flags & NOTED) !== 0) forget(this)
     this.#flags &= ~NOTED
@@ -253,8 +256,8 @@ export class Deferred<T> implements PromiseLike<T> {
    * @throws Error without a `pause()` before it
    */
   unpause(): void {
-    if (this.#paused === 0) throw new Error('unpause() without a pause() before it')
-    this.#paused--
+    if (this.#flags < PAUSED) throw new Error('unpause() without a pause() before it')
+    this.#flags -= PAUSED
     if ((this.#flags & (CALLED | RUNNING)) === CALLED) this.#run()
   }
 
@@ -359,7 +362,7 @@ export class Deferred<T> implements PromiseLike<T> {
    */
   #runOwn(): Deferred<unknown> | undefined {
     this.#flags |= RUNNING
-    while (this.#paused === 0 && this.#waitingOn === undefined) {
+    while (this.#flags < WAITING) {
       const stage = this.#first
       if (stage === undefined) {
         if ((this.#flags & (FAILED | NOTED)) === FAILED && note(this, this.#result as Failure)) this.#flags |= NOTED
@@ -370,7 +373,7 @@ export class Deferred<T> implements PromiseLike<T> {
       const { outer } = stage
       if (outer !== undefined) {
         this.#flags &= ~RUNNING
-        outer.#waitingOn = undefined
+        outer.#waitOn(undefined)
         outer.#take(this)
         if (trace) traceResume(trace, outer, this, outer.#result)
         return outer
@@ -424,15 +427,21 @@ export class Deferred<T> implements PromiseLike<T> {
       this.#take(inner)
     } else {
       inner.#flags |= AWAITED
-      this.#waitingOn = inner
+      this.#waitOn(inner)
       inner.#append(new Stage<Deferred<unknown>>(undefined, undefined, this))
       trace?.at('d.wait', this, { inner })
     }
   }
 
+  #waitOn(inner: Deferred<unknown> | undefined): void {
+    this.#waitingOn = inner
+    if (inner === undefined) this.#flags &= ~WAITING
+    else this.#flags |= WAITING
+  }
+
   #isFinished(): boolean {
     const called = (this.#flags & (CALLED | RUNNING)) === CALLED
-    return called && this.#first === undefined && this.#paused === 0 && this.#waitingOn === undefined
+    return called && this.#first === undefined && this.#flags < WAITING
   }
 
   /** Would it wait for itself? Only one that others wait for can close a circle, so the walk is rare. */
@@ -503,7 +512,7 @@ export class Deferred<T> implements PromiseLike<T> {
     return {
       name: this.constructor.name,
       called: this.called,
-      paused: this.#paused > 0,
+      paused: this.#flags >= PAUSED,
       result: this.#result,
       stages,
       waitingOn: inner && (() => inner.#state()),
