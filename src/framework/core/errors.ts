@@ -122,14 +122,16 @@ export class TLSError extends ConnectError {
    * one that we accept, or the connection ended without the peer having said so.
    */
   readonly phase: 'certificate' | 'handshake' | 'verification' | 'end'
-  /** The other end. */
-  readonly peer: Subject
 
   constructor(peer: Subject, phase: TLSError['phase'], code: string, message: string, options?: ErrorOptions) {
     super(peer, message, options)
-    this.peer = peer
     this.phase = phase
     this.code = code
+  }
+
+  /** The other end. */
+  get peer(): Subject {
+    return this.address
   }
 }
 

@@ -57,12 +57,12 @@ export function secureAsClient(
 ): Deferred<SecureSocket> {
   const { alpn, insecure } = options
   const serverName = options.serverName ?? ('host' in peer ? peer.host : undefined)
-  let socket: TLSSocket
+  const handshake = new Handshake(reactor, raw, peer, options)
   try {
     if (insecure !== undefined) warn(peer, insecure)
     else if (serverName === undefined)
       throw new TypeError('there is no name to look for in the certificate (give serverName)')
-    socket = connect({
+    const socket = connect({
       socket: raw,
       secureContext: contextOf(options),
       // An address is no name to ask for (RFC 6066, section 3), but the certificate has to have it.
@@ -73,13 +73,11 @@ export function secureAsClient(
       rejectUnauthorized: insecure === undefined,
       highWaterMark: socketOptions.highWaterMark,
     } as ConnectionOptions)
+    socket.on('error', (error) => handshake.failed(error))
+    socket.once('secureConnect', () => handshake.done(socket, serverName))
   } catch (error) {
-    raw.destroy()
-    return failedWith(certificateError(peer, error as Error))
+    handshake.fail(certificateError(peer, error as Error))
   }
-  const handshake = new Handshake(reactor, raw, peer, options)
-  socket.on('error', (error) => handshake.failed(error))
-  socket.once('secureConnect', () => handshake.done(socket, serverName))
   return handshake.secured
 }
 
@@ -101,7 +99,6 @@ export class SecureServer {
         rejectUnauthorized: true,
         // Ours comes first; this one stands behind it.
         handshakeTimeout: ms + 1000,
-        allowHalfOpen: true,
         highWaterMark: socketOptions.highWaterMark,
       } as TlsOptions)
     } catch (error) {
@@ -147,21 +144,28 @@ class Handshake {
     const ms = options.handshakeTimeout ?? handshakeTimeout
     this.#timer = reactor.callLater(ms, () => {
       const why = `no TLS handshake within ${ms} ms (does the other side speak TLS?)`
-      this.#fail(new TLSError(peer, 'handshake', 'ERR_TLS_HANDSHAKE_TIMEOUT', why))
+      this.fail(new TLSError(peer, 'handshake', 'ERR_TLS_HANDSHAKE_TIMEOUT', why))
     })
     this.secured = new Deferred<SecureSocket>(() =>
-      this.#fail(new TLSError(peer, 'handshake', 'ERR_TLS_CANCELLED', 'the handshake was given up')),
+      this.fail(new TLSError(peer, 'handshake', 'ERR_TLS_CANCELLED', 'the handshake was given up')),
     )
+    // An end in the middle of a handshake is the end of it. What TLS makes of the socket is as it was then.
+    raw.allowHalfOpen = false
     raw.on('error', (error) => this.failed(error))
-    raw.once('close', () => this.failed(Object.assign(new Error('the socket was closed'), { code: 'ECONNRESET' })))
+    raw.once('close', () => {
+      // Why it was closed is said a little later.
+      const error = Object.assign(new Error('the socket was closed'), { code: 'ECONNRESET' })
+      reactor.turn.soon(() => this.failed(error))
+    })
   }
 
   failed(error: Error): void {
-    this.#fail(handshakeError(this.#peer, error))
+    this.fail(handshakeError(this.#peer, error))
   }
 
   done(socket: TLSSocket, serverName?: string): void {
     if (this.#over || this.secured.called) return
+    socket.allowHalfOpen = true
     const secure: SecureSocket = {
       socket,
       raw: this.#raw,
@@ -177,7 +181,7 @@ class Handshake {
     })
   }
 
-  #fail(error: TLSError): void {
+  fail(error: TLSError): void {
     if (this.#over) return
     this.#over = true
     if (this.#timer.active()) this.#timer.cancel()
@@ -279,10 +283,4 @@ function warn(peer: Address, insecure: { readonly reason: string }): void {
   warned.add(insecure)
   const error = new TLSError(peer, 'verification', 'ERR_TLS_INSECURE', `not verified, on purpose: ${insecure.reason}`)
   report({ error, what: 'TLS without verification: anybody may listen in', subject: peer })
-}
-
-function failedWith(error: Error): Deferred<never> {
-  const failed = new Deferred<never>()
-  failed.errback(error)
-  return failed
 }

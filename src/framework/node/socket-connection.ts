@@ -16,6 +16,7 @@ import { execute } from '../deferred/wrapping.ts'
 import { resetSocket } from './reset-socket.ts'
 import { secureAsClient, type SecureSocket, SecureServer } from './secure-socket.ts'
 import { whyLost } from './system-errors.ts'
+import { alertError } from './tls-errors.ts'
 
 /** Where a socket keeps its connection, so that all sockets can share the same listeners. */
 const connectionOf = Symbol('couplet.connection')
@@ -59,7 +60,11 @@ export class SocketConnection extends StreamConnection {
       else connection.finished()
     }
     onError = function (error) {
-      this[connectionOf].failed(error, whyLost(error))
+      const connection = this[connectionOf]
+      const said = connection.#secure === undefined ? undefined : alertError(connection.peer, error)
+      connection.failed(said ?? error, said?.message ?? whyLost(error))
+      // What breaks TLS leaves Node's socket open.
+      if (connection.#secure !== undefined) this.destroy()
     }
     onClose = function () {
       this[connectionOf].closed()
@@ -109,21 +114,20 @@ export class SocketConnection extends StreamConnection {
 
   protected override secure({ role, ...options }: StartTLSOptions): Deferred<TLSFacts> {
     const raw = this.#socket
-    // Its end is still ours to hear of; all else is now between it and TLS.
-    raw.off('data', onData).off('end', onEnd).off('finish', onFinish).off('error', onError)
+    raw.off('data', onData).off('end', onEnd).off('finish', onFinish).off('error', onError).off('close', onClose)
     const shaken =
       role === 'client'
         ? secureAsClient(this.reactor, raw, this.peer, options)
         : execute(() => new SecureServer(this.peer, options as TLSServerOptions).secure(this.reactor, raw, this.peer))
     return shaken.addCallbacks(
       (secure) => {
-        raw.off('close', onClose)
         this.#secure = secure
         this.#socket = this.#own(secure.socket)
         return secure.facts
       },
       (failure) => {
-        raw.destroy()
+        if (raw.closed) this.reactor.turn.soon(() => this.closed())
+        else raw.once('close', onClose).destroy()
         return failure
       },
     )
@@ -178,20 +182,18 @@ export class SocketConnection extends StreamConnection {
   }
 
   protected override reset(): void {
-    const secure = this.#secure
-    const socket = secure === undefined ? this.#socket : secure.raw
-    if (secure !== undefined) {
-      // What is beneath TLS is reset; that closes what is above it.
-      resetSocket(socket)
-      return
-    }
+    const socket = this.#socket
     // libuv refuses to reset while a shutdown is on its way, and Node then leaves the socket open for ever.
-    if (socket.writableEnded && !socket.writableFinished) this.#resetting = true
+    const ending = socket.writableEnded && !socket.writableFinished
+    // TLS says goodbye before its end, and a peer that reads nothing takes no goodbye: that one cannot be waited for.
+    if (ending && this.#secure !== undefined && this.stillInFlight() > 0) this.#secure.raw.destroy()
+    else if (ending) this.#resetting = true
     else this.#resetNow()
   }
 
   #resetNow(): void {
-    resetSocket(this.#socket)
+    // What is beneath TLS is reset; that closes what is above it.
+    resetSocket(this.#secure?.raw ?? this.#socket)
   }
 }
 

@@ -19,8 +19,8 @@ import { SecureServer, type SecureSocket } from './secure-socket.ts'
 import { tcpAddress } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
 import { socketOptions } from './socket-options.ts'
-import { listenError } from './system-errors.ts'
-import { bindWithMode, takeOver, whyNoPath } from './unix-path.ts'
+import { codeOf, listenError } from './system-errors.ts'
+import { bindWithMode, hasDirectory, takeOver, whyNoPath } from './unix-path.ts'
 
 /** What a reactor knows of its sockets; all its ports share it, because they share the descriptors. */
 export interface Sockets {
@@ -78,13 +78,16 @@ function atPath(address: UNIXAddress, mode: number, open: () => Deferred<SocketP
   if (!(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
     throw new CannotListenError(address, `a mode is a number from 0 to 0o777, not ${mode}`)
   }
-  return open().addErrback((failure): Deferred<SocketPort> => {
-    const { value } = failure
-    const inUse = value instanceof CannotListenError && Reflect.get(Object(value.cause), 'code') === 'EADDRINUSE'
-    if (!inUse) throw value
+  return open().addErrback(({ value }): Deferred<SocketPort> => {
+    const cause: unknown = value instanceof CannotListenError ? value.cause : undefined
+    const code = codeOf(cause)
+    if (code === 'EACCES' && !hasDirectory(address)) {
+      throw new CannotListenError(address, 'the directory of this path does not exist', { cause })
+    }
+    if (code !== 'EADDRINUSE') throw value
     return takeOver(address).addCallback((occupied) => {
       if (occupied === undefined) return open()
-      throw new CannotListenError(address, occupied, { cause: value.cause })
+      throw new CannotListenError(address, occupied, { cause })
     })
   })
 }
@@ -200,6 +203,8 @@ export class SocketPort extends ListeningPort {
   }
 
   #failedHandshake(error: Error): void {
+    // Whoever looks whether somebody is here, and goes, has done nothing wrong.
+    if (codeOf(error) === 'ECONNRESET') return
     const now = this.#reactor.now()
     if (now - this.#handshakeReportedAt < reportEvery) return
     this.#handshakeReportedAt = now

@@ -4,7 +4,7 @@
  * No ancestor: Twisted hands on `OpenSSL.SSL.Error` as it is.
  */
 import type { Address } from '../core/address.ts'
-import { TLSError } from '../core/errors.ts'
+import { TLSError, withoutStack } from '../core/errors.ts'
 import { codeOf } from './system-errors.ts'
 
 /** What is wrong with a peer's certificate, by OpenSSL's codes (`X509_V_ERR_…`) and Node's one. */
@@ -55,6 +55,11 @@ const notTLS = new Set([
 
 /** A handshake with `peer` failed with one of Node's errors. */
 export function handshakeError(peer: Address, error: Error): TLSError {
+  // What a peer did wrong is in no line of ours.
+  return withoutStack(() => whatFailed(peer, error))
+}
+
+function whatFailed(peer: Address, error: Error): TLSError {
   const code = codeOf(error) ?? 'ERR_TLS'
   const options = { cause: error }
   const certificate = certificates[code]
@@ -64,7 +69,7 @@ export function handshakeError(peer: Address, error: Error): TLSError {
       peer,
       'verification',
       code,
-      `not secure: its certificate is another one's: ${named(error)}`,
+      `not secure: its certificate is another one's: ${reasonOf(error)}`,
       options,
     )
   }
@@ -76,13 +81,18 @@ function whyNoHandshake(code: string, error: Error): string {
   if (code === 'ECONNRESET' || code === 'EPIPE') {
     return 'it closed the connection before TLS was established (does this port speak TLS?)'
   }
-  return handshakes[code] ?? `the TLS handshake failed: ${error.message}`
+  return handshakes[code] ?? `TLS failed: ${reasonOf(error)}`
 }
 
-/** Whom the certificate names, without the certificate itself, which Node puts into the error. */
-function named(error: Error): string {
+/** OpenSSL's own word, or, of a wrong name, whom the certificate names; never the peer's bytes. */
+function reasonOf(error: Error): string {
   const reason: unknown = Reflect.get(error, 'reason')
   return typeof reason === 'string' ? reason : error.message
+}
+
+/** What TLS has to say about an error of a connection that was secure; nothing, if it is not about TLS. */
+export function alertError(peer: Address, error: Error): TLSError | undefined {
+  return codeOf(error)?.startsWith('ERR_SSL_') === true ? handshakeError(peer, error) : undefined
 }
 
 /** Our own certificate, key or authorities cannot be used. */

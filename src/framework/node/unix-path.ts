@@ -4,8 +4,9 @@
  *
  * Ancestor: `twisted.internet.unix.Port`, whose lock file is not needed: whoever still listens answers.
  */
-import { chmodSync, lstatSync, type Stats, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, type Stats, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
+import { dirname } from 'node:path'
 import type { UNIXAddress } from '../core/address.ts'
 import { Deferred } from '../deferred/deferred.ts'
 
@@ -19,6 +20,11 @@ export function whyNoPath({ path }: UNIXAddress): string | undefined {
   if (path.includes('\0')) return 'the path has a zero byte in it'
   if (length <= longestPath) return undefined
   return `the path of a socket has ${longestPath} bytes at most, this one has ${length} (use a shorter directory)`
+}
+
+/** Whether a socket can be made beside others there. libuv calls a directory that does not exist a forbidden one. */
+export function hasDirectory({ path }: UNIXAddress): boolean {
+  return existsSync(dirname(path))
 }
 
 /**
