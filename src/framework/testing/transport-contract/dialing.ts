@@ -141,6 +141,8 @@ export function dialsAndListens(test: Define): void {
   ]
   for (const [when, turns] of stages) {
     define(`that is cancelled ${when}, leave nothing behind`, async (harbour, stage) => {
+      // A server may find it worth a report that its peer went away in the middle of a handshake.
+      stage.ignoreReports()
       const port = await harbour.listen()
       const dialed = harbour.dial(port)
       const outcome: Deferred<unknown> = dialed.addCallbacks(
@@ -150,8 +152,6 @@ export function dialsAndListens(test: Define): void {
       await harbour.turns(turns)
       dialed.cancel()
       await stage.settle()
-      // A server may find it worth a report that its peer went away in the middle of a handshake.
-      stage.reported()
       const made = await harbour.until(outcome)
       if (made instanceof ConnectingCancelledError) {
         claim(made.message.startsWith(`${port.host}: `), `"${made.message}" begins with the address`)
@@ -166,6 +166,7 @@ export function dialsAndListens(test: Define): void {
   }
 
   define('that is cancelled while the server has it in its hands, leave nothing behind', async (harbour, stage) => {
+    stage.ignoreReports()
     let cancel = (): void => {}
     const port = await harbour.listen((connection) => {
       connection.deliverTo(stage.witness())
@@ -181,7 +182,6 @@ export function dialsAndListens(test: Define): void {
     )
     oneOf(outcome, ['connected', 'ConnectingCancelledError'], 'the outcome')
     await stage.settle()
-    stage.reported()
     same(port.connections, 0, 'connections that are open at the end')
   })
 
@@ -257,12 +257,11 @@ export function dialsAndListens(test: Define): void {
   })
 
   define('turn away whoever comes when maxConnections are open', async (harbour, stage) => {
+    stage.ignoreReports()
     const port = await harbour.listen(undefined, { maxConnections: 1 })
     const first = await harbour.connect(port)
     await stage.settle()
     await harbour.isTurnedAway(port, 'the second client')
-    // Whether it is worth a report is the reactor's business.
-    stage.reported()
     same([port.connections, first.near.losses], [1, 0], 'connections that are open, and losses of the first')
     first.near.transport.loseConnection()
     await stage.settle()
@@ -284,7 +283,8 @@ export function dialsAndListens(test: Define): void {
       }
     }
     const at = stage.network.anywhere()
-    const port = await harbour.until(stage.network.server.listenWith(at, new Fickle(), stage.network.listenOptions))
+    const { server, listenOptions } = stage.network
+    const port = await harbour.keep(server.listenWith(at, new Fickle(), listenOptions))
     const welcome = await harbour.connect(port)
     welcome.near.transport.write('hello')
     await stage.settle()
@@ -292,8 +292,5 @@ export function dialsAndListens(test: Define): void {
     await harbour.isTurnedAway(port, 'whom the factory refuses')
     await harbour.isTurnedAway(port, 'whom the factory fails')
     stage.expectReported([error])
-    welcome.near.transport.abortConnection()
-    await harbour.until(port.stopListening({ drain: 0 }))
-    await stage.settle()
   })
 }
