@@ -31,9 +31,12 @@ class Harbour {
   async listen(accept?: Accept, options: ListenOptions & { readonly at?: Address } = {}): Promise<ListeningPort> {
     const { at = this.#network.anywhere(), ...others } = options
     const welcome: Accept = accept ?? ((connection) => connection.deliverTo(this.#stage.witness()))
-    const port = await this.until(
-      this.#network.server.listen(at, welcome, { ...this.#network.listenOptions, ...others }),
-    )
+    return this.keep(this.#network.server.listen(at, welcome, { ...this.#network.listenOptions, ...others }))
+  }
+
+  /** A port that the end of the test closes. */
+  async keep(opened: Deferred<ListeningPort>): Promise<ListeningPort> {
+    const port = await this.until(opened)
     this.#ports.push(port)
     return port
   }
