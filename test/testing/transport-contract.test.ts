@@ -1,4 +1,5 @@
 /** A contract that cannot fail is a defect: transports with one defect each, and the chapter that notices it. */
+import { spawnSync } from 'node:child_process'
 import {
   type Connection,
   type ConnectionClosed,
@@ -235,4 +236,34 @@ describe('the contract of transports', () => {
     await expect(collect(world)[0]?.body()).rejects.toThrow('no pigeons today')
     expect(closed).toBe(1)
   })
+
+  it('is run by the test runner of Node as well, which is not the one that it was written with', () => {
+    const text = `
+      import { describe, it } from 'node:test'
+      import { Deferred, IPv4Address } from 'couplet'
+      import { Sim } from 'couplet/sim'
+      import { transportContract } from 'couplet/testing'
+
+      const makeWorld = () => {
+        const sim = new Sim()
+        const [near, far] = [sim.host('near').reactor, sim.host('far').reactor]
+        return {
+          plenty: 1 << 20,
+          settle: () => sim.runFor(0),
+          async pair(limits = {}) {
+            const accepted = new Deferred()
+            const anywhere = new IPv4Address('TCP', '10.0.0.2', 0)
+            const port = await sim.runUntil(far.listen(anywhere, (one) => accepted.callback(one), limits.far))
+            return [await sim.runUntil(near.dial(port.host, limits.near)), await sim.runUntil(accepted)]
+          },
+        }
+      }
+      transportContract(makeWorld, { describe, it, lacks: ['network'] })`
+    const args = ['-C', '@couplet/source', '--import', 'tsx', '--test-reporter=tap', '--input-type=module', '-e', text]
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^# pass (9\d|1\d\d)$/m)
+    expect(stdout).toMatch(/^# fail 0$/m)
+    expect(stdout).toMatch(/^# skipped 14$/m)
+  }, 30_000)
 })
