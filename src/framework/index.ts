@@ -113,7 +113,7 @@ export { LoopingCall } from './tasks/looping-call.ts'
 /* endpoints: where to connect, where to listen */
 export { connectProtocol } from './endpoints/connect-protocol.ts'
 export { InvalidEndpoint, quoteStringArgument } from './endpoints/description.ts'
-export { type ArgumentNames, EndpointArguments } from './endpoints/endpoint-arguments.ts'
+export { type ArgumentNames, EndpointArguments, type FileReader } from './endpoints/endpoint-arguments.ts'
 export { type ClientEndpoint, type ConnectOptions, type ServerEndpoint } from './endpoints/endpoint.ts'
 export {
   clientFromString,
@@ -126,6 +126,8 @@ export {
 } from './endpoints/from-string.ts'
 export { proxyEndpoint } from './endpoints/proxy-endpoint.ts'
 export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'
+export { tlsParsers } from './endpoints/tls-parsers.ts'
+export { UNIXClientEndpoint, UNIXServerEndpoint } from './endpoints/unix.ts'
 
 /* framing: bytes into frames */
 export type { Decoder } from './framing/decoder.ts'

@@ -174,7 +174,7 @@ describe('a wrong text', () => {
       ].join('\n'),
     )
     expect(complaint(() => clientFromString(reactor, 'udp:localhost:53')).message).toBe(
-      ['no client endpoint has the type "udp"', '  udp:localhost:53', '  ^', '  there are: tcp'].join('\n'),
+      ['no client endpoint has the type "udp"', '  udp:localhost:53', '  ^', '  there are: tcp, unix'].join('\n'),
     )
   })
 
@@ -286,6 +286,6 @@ describe('parsers', () => {
     const error = complaint(() => serverFromString(reactor, 'memory:poem', memory))
     expect(error.message).toContain('no server endpoint has the type "memory"')
     expect(error.message).toContain('there are: tcp')
-    expect(complaint(() => clientFromString(reactor, 'x:y', memory)).message).toContain('there are: tcp, memory')
+    expect(complaint(() => clientFromString(reactor, 'x:y', memory)).message).toContain('there are: tcp, unix, memory')
   })
 })

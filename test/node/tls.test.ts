@@ -686,6 +686,7 @@ describe('startTLS', () => {
     const [theirs] = await secure
     const words = (await theirs.toArray()) as Buffer[]
     expect(Buffer.concat(words).toString()).toBe('last words')
+    theirs.end()
     await net.settle()
     expect(witness.reason).toBeInstanceOf(ConnectionDone)
   })

@@ -18,6 +18,9 @@ export interface ArgumentNames {
   readonly named?: readonly string[]
 }
 
+/** Reads a whole file, `readFileSync` of `node:fs` for example; it throws if it cannot. */
+export type FileReader = (path: string) => string | Uint8Array
+
 export class EndpointArguments {
   readonly #description: Description
   readonly #usage: string
@@ -74,6 +77,32 @@ export class EndpointArguments {
     const ms = Number(digits) * (unit === 'ms' ? 1 : 1000)
     if (ms > 0 && ms <= 365 * 24 * 3_600_000) return ms
     throw this.#bad(name, 'a time like 250ms, 1.5s or 30, which is in seconds')
+  }
+
+  /** The permissions of a file, in octal as `chmod` takes them: `660`, `0660`. */
+  mode(name: string): number {
+    const text = this.text(name)
+    if (/^0?[0-7]{3}$/.test(text)) return Number.parseInt(text, 8)
+    throw this.#bad(name, 'permissions in octal, as in 660')
+  }
+
+  /** A list of words, with commas between them: `h2,http/1.1`. */
+  list(name: string): string[] {
+    const words = this.text(name).split(',')
+    if (words.every((word) => word !== '')) return words
+    throw this.#bad(name, 'a list with commas between its words')
+  }
+
+  /** What is in the file that the argument names. @param read reads a file; what it throws becomes an InvalidEndpoint */
+  contents(name: string, read: FileReader): string | Uint8Array {
+    const path = this.text(name)
+    try {
+      return read(path)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const { valuePosition } = this.#given.get(name) as RawArgument
+      throw this.#wrong(valuePosition, `the file ${JSON.stringify(path)} cannot be read: ${why}`)
+    }
   }
 
   /** An IP address, with port 0. */

@@ -10,6 +10,7 @@ import { type ArgumentNames, EndpointArguments } from './endpoint-arguments.ts'
 import type { ClientEndpoint, ServerEndpoint } from './endpoint.ts'
 import { proxyEndpoint } from './proxy-endpoint.ts'
 import { TCPClientEndpoint, TCPServerEndpoint } from './tcp.ts'
+import { UNIXClientEndpoint, UNIXServerEndpoint } from './unix.ts'
 
 /** How to read one type of endpoint on one side. */
 export interface EndpointForm<E> extends ArgumentNames {
@@ -60,6 +61,27 @@ const tcp: EndpointParser = {
   },
 }
 
+const unix: EndpointParser = {
+  client: {
+    usage: 'unix:PATH[:timeout=TIME], as in unix:/run/poems',
+    positional: ['path'],
+    named: ['timeout'],
+    make: (reactor, args) =>
+      new UNIXClientEndpoint(reactor, args.text('path'), {
+        timeout: args.has('timeout') ? args.milliseconds('timeout') : undefined,
+      }),
+  },
+  server: {
+    usage: 'unix:PATH[:mode=OCTAL][:backlog=NUMBER], as in unix:/run/poems:mode=660',
+    positional: ['address', 'mode', 'backlog'],
+    make: (reactor, args) =>
+      new UNIXServerEndpoint(reactor, args.text('address'), {
+        mode: args.has('mode') ? args.mode('mode') : undefined,
+        backlog: args.has('backlog') ? args.wholeNumber('backlog', 1, 65_535) : undefined,
+      }),
+  },
+}
+
 const haproxy: EndpointParser = {
   server: {
     usage: 'haproxy:trusted=IP[/BITS][,…][:timeout=TIME]:ENDPOINT, as in haproxy:trusted=10.0.0.0/8:tcp:8000',
@@ -76,6 +98,7 @@ const haproxy: EndpointParser = {
 /** The types that come with the framework. `new Map([...standardParsers, ['mine', …]])` has one more. */
 export const standardParsers: EndpointParsers = new Map([
   ['tcp', tcp],
+  ['unix', unix],
   ['haproxy', haproxy],
 ])
 

@@ -1,20 +1,18 @@
 /**
- * TCP endpoints: a client's is a host and a port, a server's is a port.
+ * TCP endpoints, with TLS or without: a client's is a host and a port, a server's is a port.
  *
  * Ancestor: `TCP4ClientEndpoint`, `TCP4ServerEndpoint` and their kin in `twisted.internet.endpoints`; here the address
  * says which family it is.
  */
-import { attach } from '../core/attach.ts'
 import { dialHost } from '../core/dial-host.ts'
-import { ConnectingCancelledError } from '../core/errors.ts'
-import { type Factory, startUsing, stopUsing } from '../core/factory.ts'
+import type { Factory } from '../core/factory.ts'
 import type { ListeningPort } from '../core/listening-port.ts'
 import type { Protocol } from '../core/protocol.ts'
 import type { DialOptions, ListenTCPOptions, Reactor } from '../core/reactor.ts'
-import { Deferred } from '../deferred/deferred.ts'
-import { CancelledError } from '../deferred/errors.ts'
-import { report } from '../deferred/reporter.ts'
+import type { Connection } from '../core/transport.ts'
+import type { Deferred } from '../deferred/deferred.ts'
 import { execute } from '../deferred/wrapping.ts'
+import { connectOver } from './connect-over.ts'
 import { type ClientEndpoint, type ConnectOptions, refuseClientFactory, type ServerEndpoint } from './endpoint.ts'
 
 /** Connects to a host, by name or by address: its addresses are tried one after another, within one `timeout`. */
@@ -32,37 +30,13 @@ export class TCPClientEndpoint implements ClientEndpoint {
     this.#options = options
   }
 
-  connect<P extends Protocol>(factory: Factory<P>, { signal }: ConnectOptions = {}): Deferred<P> {
-    const begun = new Deferred<void>()
-    if (signal?.aborted === true) begun.cancel(signal.reason)
-    else begun.callback()
-    const connected = begun
-      .addCallback(() => this.#connect(factory))
-      .addErrback((failure) => {
-        const { value } = failure
-        if (value instanceof CancelledError) throw new ConnectingCancelledError(String(this), { cause: value })
-        return failure
-      })
-    return signal === undefined ? connected : connected.addSignal(signal)
+  connect<P extends Protocol>(factory: Factory<P>, options: ConnectOptions = {}): Deferred<P> {
+    const dial = (): Deferred<Connection> => dialHost(this.#reactor, this.#host, this.#port, this.#options)
+    return connectOver(dial, String(this), factory, options)
   }
 
   toString(): string {
     return hostAndPort(this.#host, this.#port)
-  }
-
-  #connect<P extends Protocol>(factory: Factory<P>): Deferred<P> {
-    refuseClientFactory(factory)
-    startUsing(factory)
-    return dialHost(this.#reactor, this.#host, this.#port, this.#options).addCallbacks(
-      (connection) => {
-        connection.whenLost().addCallback(() => release(factory))
-        return attach(factory, connection)
-      },
-      (failure) => {
-        release(factory)
-        return failure
-      },
-    )
   }
 }
 
@@ -93,13 +67,4 @@ export class TCPServerEndpoint implements ServerEndpoint {
 
 function hostAndPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-/** The connection, or the attempt, is over; that the factory fails in its turn does not change how. */
-function release(factory: Factory): void {
-  try {
-    stopUsing(factory)
-  } catch (error) {
-    report({ error, what: `stopFactory of ${factory.constructor.name} failed`, subject: factory })
-  }
 }
