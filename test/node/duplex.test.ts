@@ -10,11 +10,13 @@ import {
   ConnectionAborted,
   ConnectionDone,
   ConnectionLost,
+  IPv4Address,
   ProcessAddress,
   TCPClientEndpoint,
   connectProtocol,
 } from 'couplet'
 import { DuplexProtocol, fromDuplex, NodeReactor, toDuplex } from 'couplet/node'
+import { Sim } from 'couplet/sim'
 import { pattern, Witness } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { reports } from '../reports.ts'
@@ -294,6 +296,21 @@ describe('toDuplex', () => {
     await dialed.whenLost()
     expect(client.text).toBe('last words')
     expect(client.reason).toBeInstanceOf(ConnectionDone)
+  })
+
+  it('is a stream over the simulated network too, in virtual time', async () => {
+    const sim = new Sim({ latency: 1000 })
+    const server = sim.host('server').reactor
+    const opened = server.listen(new IPv4Address('TCP', '10.0.0.1', 0), (connection) => {
+      const stream = toDuplex(connection)
+      void pipeline(stream, new PassThrough(), stream)
+    })
+    const port = await sim.runUntil(opened)
+    const stream = toDuplex(await sim.runUntil(sim.host('client').reactor.dial(port.host)))
+    stream.end(pattern(200_000))
+    const back = await sim.runUntil(buffer(stream))
+    expect(back.equals(pattern(200_000))).toBe(true)
+    expect(sim.now).toBeGreaterThan(3000)
   })
 
   it('runs pipelines of other streams, from an endpoint too', async () => {

@@ -29,9 +29,9 @@ const pieceSize = 64 * 1024
  *
  * From now on the connection belongs to the stream: `end()` is `loseWriteConnection`, after all that was written;
  * `destroy()` before both directions have ended is `abortConnection`, with the error as the cause; and the connection
- * closes by itself when both have. Any end but a clean one destroys the stream with the reason, a ConnectionLost. It
- * holds back the peer when nobody reads, and whoever writes when the peer does not. What is thrown inside a listener
- * for 'data' aborts the connection, as if a hook had thrown it.
+ * closes by itself when both have. Any end but a clean one destroys the stream with the reason, a ConnectionLost: as
+ * every stream, it needs a listener for 'error'. It holds back the peer when nobody reads, and whoever writes when the
+ * peer does not. What is thrown inside a listener for 'data' aborts the connection, as if a hook had thrown it.
  *
  * @throws the reason, if the connection has ended already
  *
