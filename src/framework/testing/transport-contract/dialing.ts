@@ -46,11 +46,11 @@ class Harbour {
   }
 
   /** Dials, and gives the connection a witness. */
-  async connect(port: ListeningPort): Promise<{ readonly near: Witness }> {
-    const near = this.#stage.witness()
+  async connect(port: ListeningPort): Promise<Witness> {
+    const witness = this.#stage.witness()
     const connection = await this.until(this.dial(port))
-    connection.deliverTo(near)
-    return { near }
+    connection.deliverTo(witness)
+    return witness
   }
 
   /** Dials, and is told no: before it is connected or after, as it happens. */
@@ -213,7 +213,7 @@ export function dialsAndListens(test: Define): void {
   define('leave open connections alone when the port closes, unless it is drained', async (harbour, stage) => {
     const far = stage.witness({ stopping: (self) => self.transport.write('goodbye') })
     const port = await harbour.listen((connection) => connection.deliverTo(far))
-    const { near } = await harbour.connect(port)
+    const near = await harbour.connect(port)
     await stage.settle()
     await harbour.until(port.stopListening())
     far.transport.write('still here; ')
@@ -235,7 +235,7 @@ export function dialsAndListens(test: Define): void {
   define('abort what is still open at the deadline', async (harbour, stage) => {
     const far = stage.witness({ stopping() {} })
     const port = await harbour.listen((connection) => connection.deliverTo(far))
-    const { near } = await harbour.connect(port)
+    const near = await harbour.connect(port)
     await stage.settle()
     await harbour.until(port.stopListening({ drain: 0 }))
     await stage.settle()
@@ -254,7 +254,7 @@ export function dialsAndListens(test: Define): void {
     await harbour.isTurnedAway(port, 'the first client')
     stage.expectReported([error])
     const second = await harbour.connect(port)
-    second.near.transport.write('hello')
+    second.transport.write('hello')
     await stage.settle()
     same(far.text, 'hello', 'what arrived')
   })
@@ -265,8 +265,8 @@ export function dialsAndListens(test: Define): void {
     const first = await harbour.connect(port)
     await stage.settle()
     await harbour.isTurnedAway(port, 'the second client')
-    same([port.connections, first.near.losses], [1, 0], 'connections that are open, and losses of the first')
-    first.near.transport.loseConnection()
+    same([port.connections, first.losses], [1, 0], 'connections that are open, and losses of the first')
+    first.transport.loseConnection()
     await stage.settle()
     await harbour.connect(port)
     await stage.settle()
@@ -289,7 +289,7 @@ export function dialsAndListens(test: Define): void {
     const { server, listenOptions } = stage.network
     const port = await harbour.keep(server.listenWith(at, new Fickle(), listenOptions))
     const welcome = await harbour.connect(port)
-    welcome.near.transport.write('hello')
+    welcome.transport.write('hello')
     await stage.settle()
     same(far.text, 'hello', 'what arrived')
     await harbour.isTurnedAway(port, 'whom the factory refuses')
