@@ -8,6 +8,11 @@ export { ManualClock } from './manual-clock.ts'
 export { isPattern, pattern } from './pattern.ts'
 export { connected, StringTransport, type StringTransportOptions } from './string-transport.ts'
 export { type ContractOptions, type TestRunner, transportContract } from './transport-contract/transport-contract.ts'
-export type { Capability, ContractNetwork, PairLimits, TransportWorld } from './transport-contract/transport-world.ts'
+export type {
+  TransportCapability,
+  ContractNetwork,
+  PairLimits,
+  TransportWorld,
+} from './transport-contract/transport-world.ts'
 export { Witness, type WitnessScript } from './witness.ts'
 export { flushUnhandled } from '../deferred/unhandled.ts'

@@ -9,7 +9,7 @@ import { pattern } from '../pattern.ts'
 import type { Witness } from '../witness.ts'
 import { claim, ended, endedBecauseOf, gotPattern, oneOf, same } from './assertions.ts'
 import type { Define, Stage } from './stage.ts'
-import type { Capability } from './transport-world.ts'
+import type { TransportCapability } from './transport-world.ts'
 
 export function losesConnections(test: Define): void {
   test('delivers everything written before, then ends cleanly on both sides', async (stage) => {
@@ -165,7 +165,7 @@ type Act = (self: Witness) => void
 const lose: Act = (self) => self.transport.loseConnection()
 const abort: Act = (self) => self.transport.abortConnection()
 
-const acts: readonly [name: string, act: Act, needs?: Capability][] = [
+const acts: readonly [name: string, act: Act, needs?: TransportCapability][] = [
   ['loseConnection', lose],
   ['abortConnection', abort],
   ['loseWriteConnection', (self) => self.transport.loseWriteConnection(), 'half close'],
@@ -173,7 +173,11 @@ const acts: readonly [name: string, act: Act, needs?: Capability][] = [
   ['pauseProducing', (self) => self.transport.pauseProducing()],
 ]
 
-const states: readonly [name: string, enter: (near: Witness, far: Witness) => void, needs: readonly Capability[]][] = [
+const states: readonly [
+  name: string,
+  enter: (near: Witness, far: Witness) => void,
+  needs: readonly TransportCapability[],
+][] = [
   ['open', () => {}, []],
   [
     'with a queue that does not move',

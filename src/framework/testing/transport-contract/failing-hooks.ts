@@ -9,7 +9,7 @@ import { Factory } from '../../core/factory.ts'
 import type { WitnessScript } from '../witness.ts'
 import { claim, ended, endedBecauseOf, same, throws } from './assertions.ts'
 import type { Define } from './stage.ts'
-import type { Capability } from './transport-world.ts'
+import type { TransportCapability } from './transport-world.ts'
 
 type Fail = () => never
 
@@ -17,7 +17,12 @@ const write: WitnessScript = { made: (self) => self.transport.write('x') }
 const lose: WitnessScript = { made: (self) => self.transport.loseConnection() }
 
 /** Each hook: a script in which it fails, and what the peer does to make it happen. */
-const hooks: readonly [hook: string, near: (fail: Fail) => WitnessScript, far: WitnessScript, needs?: Capability][] = [
+const hooks: readonly [
+  hook: string,
+  near: (fail: Fail) => WitnessScript,
+  far: WitnessScript,
+  needs?: TransportCapability,
+][] = [
   ['dataReceived', (fail) => ({ data: fail }), write],
   ['readConnectionLost', (fail) => ({ readLost: fail }), lose, 'half close'],
   [

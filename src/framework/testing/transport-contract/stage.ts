@@ -9,7 +9,7 @@ import type { Connection } from '../../core/transport.ts'
 import { pattern } from '../pattern.ts'
 import { Witness, type WitnessScript } from '../witness.ts'
 import { type Ending, moreThan, same } from './assertions.ts'
-import type { Capability, ContractNetwork, PairLimits, TransportWorld } from './transport-world.ts'
+import type { TransportCapability, ContractNetwork, PairLimits, TransportWorld } from './transport-world.ts'
 
 /** A connected pair with a Witness at each end. */
 export interface Ends {
@@ -21,16 +21,16 @@ export interface Ends {
 }
 
 /** Says what one test of the contract is, and what a transport must be able to do for it. */
-export type Define = (name: string, body: (stage: Stage) => Promise<void>, ...needs: Capability[]) => void
+export type Define = (name: string, body: (stage: Stage) => Promise<void>, ...needs: TransportCapability[]) => void
 
 export class Stage {
   readonly #world: TransportWorld
-  readonly #lacks: readonly Capability[]
+  readonly #lacks: readonly TransportCapability[]
   readonly #witnesses: Witness[] = []
   #reports: Report[] = []
   #reportsMatter = true
 
-  constructor(world: TransportWorld, lacks: readonly Capability[]) {
+  constructor(world: TransportWorld, lacks: readonly TransportCapability[]) {
     this.#world = world
     this.#lacks = lacks
   }
@@ -38,7 +38,7 @@ export class Stage {
   /** Runs a test on a stage of its own. */
   static async play(
     world: TransportWorld,
-    lacks: readonly Capability[],
+    lacks: readonly TransportCapability[],
     body: (stage: Stage) => Promise<void>,
   ): Promise<void> {
     const stage = new Stage(world, lacks)
@@ -52,7 +52,7 @@ export class Stage {
     }
   }
 
-  can(capability: Capability): boolean {
+  can(capability: TransportCapability): boolean {
     return !this.#lacks.includes(capability)
   }
 

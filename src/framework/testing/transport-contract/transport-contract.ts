@@ -13,7 +13,7 @@ import { asksPullProducers, failsWithProducers } from './pull-producers.ts'
 import { pausesPushProducers } from './push-producers.ts'
 import { abortsConnections } from './aborting.ts'
 import { type Define, Stage } from './stage.ts'
-import type { Capability, TransportWorld } from './transport-world.ts'
+import type { TransportCapability, TransportWorld } from './transport-world.ts'
 
 /** The two functions of a test runner that the contract needs; those of vitest, jest, mocha and `node:test` will do. */
 export interface TestRunner {
@@ -27,7 +27,7 @@ export interface TestRunner {
 /** How {@link transportContract} runs. */
 export interface ContractOptions extends TestRunner {
   /** What this transport cannot do; the tests that need it are skipped, and the runner says so. Nothing unless given. */
-  readonly lacks?: readonly Capability[]
+  readonly lacks?: readonly TransportCapability[]
 }
 
 const chapters: readonly [title: string, tests: (test: Define) => void][] = [

@@ -51,4 +51,4 @@ export interface ContractNetwork {
  * - `addresses`: to say the same of an end from both sides
  * - `network`: to dial and listen
  */
-export type Capability = 'half close' | 'reset' | 'addresses' | 'network'
+export type TransportCapability = 'half close' | 'reset' | 'addresses' | 'network'
