@@ -50,6 +50,27 @@ function listen(host: SimHost, address: Address = tcp('0.0.0.0', 80), options = 
   return { accepted, opened }
 }
 
+describe('the trace', () => {
+  it('tells how connections open, on both sides, and how attempts fail', () => {
+    const { sim, server, client } = world()
+    const recorder = new Recorder({ now: () => sim.now })
+    onTestFinished(setTracer(recorder))
+    const { accepted } = listen(server)
+    sim.advance()
+    const dialed = outcome(client.reactor.dial(tcp('10.0.0.1', 80)))
+    const refused = outcome(client.reactor.dial(tcp('10.0.0.1', 81)))
+    sim.advance()
+    expect(refused.error).toBeInstanceOf(ConnectionRefusedError)
+    for (const connection of [dialed.value, accepted[0]]) connection?.deliverTo(new Witness())
+    const { events } = recorder
+    const opened = events.filter(({ k }) => k === 'conn.open')
+    const made = events.filter(({ k }) => k === 'conn.made')
+    expect(opened.map(({ p }) => p).toSorted()).toEqual(['p1', 'p2'])
+    expect(made.map(({ by }) => events.find(({ seq }) => seq === by)?.k)).toEqual(['conn.open', 'conn.open'])
+    expect(events.filter(({ k }) => k === 'conn.fail')).toMatchObject([{ addr: '10.0.0.1:81', p: 'p2' }])
+  })
+})
+
 describe('names', () => {
   it('of hosts are known in a later event; addresses are their own', () => {
     const { sim, client } = world()
@@ -164,6 +185,15 @@ describe('listening', () => {
       expect(outcome(server.reactor.dial(address)).error).toBeInstanceOf(UnsupportedAddress)
     },
   )
+
+  it('with TLS is refused, because it would be in the clear', () => {
+    const { server } = world()
+    const address = new IPv4Address('TCP', server.address, 443)
+    const dialed = server.reactor.dial(address, { tls: {} })
+    expect(outcome(dialed).error).toMatchObject({ message: expect.stringContaining('has no TLS') as string })
+    const listened = server.reactor.listen(address, () => {}, { tls: { cert: '', key: '' } })
+    expect(outcome(listened).error).toBeInstanceOf(UnsupportedAddress)
+  })
 })
 
 describe('dialing', () => {

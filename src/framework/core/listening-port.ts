@@ -82,7 +82,6 @@ export abstract class ListeningPort {
       return
     }
     this.#connections.add(connection)
-    trace?.at('conn.open', connection, { addr: String(connection.peer), p: this.#reactor })
     guarded(this.#reactor.turn, this, 'accept', () => this.#accept(connection), {
       hookFailed: (error, what) => {
         report({ error, what: `${what} failed, so the connection with ${connection.peer} is aborted`, subject: this })

@@ -123,6 +123,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     this.#limits = limits
     this.#ended = ended
     this.#queue = new SendQueue(reactor.turn)
+    const seq = trace?.at('conn.open', this, { addr: String(peer), p: reactor })
+    if (seq !== undefined) trace?.mark(this, seq)
     this.#tls = tls
   }
 
@@ -281,7 +283,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.#lost || this.#aborted) throw this.#whyItEnded()
     if (this.#protocol !== undefined) throw new Error(`${this.peer}: this connection has its protocol already`)
     this.#protocol = protocol
-    const seq = trace?.at('conn.made', this, { local: String(this.host), remote: String(this.peer), p: this.reactor })
+    const ends = { local: String(this.host), remote: String(this.peer) }
+    const seq = trace?.at('conn.made', this, ends, trace.marked(this))
     if (seq !== undefined) trace?.mark(this, seq)
     let thrown: { error: unknown } | undefined
     this.#guard('connectionMade', () => {

@@ -55,7 +55,6 @@ export function dialSocket(
   function succeed(ready: Socket | SecureSocket): void {
     timer.cancel()
     const connection = open(ready, socket)
-    trace?.at('conn.open', connection, { addr: String(address), p: reactor })
     reactor.turn.enter()
     dialed.callback(connection)
     reactor.turn.leave()

@@ -12,7 +12,6 @@ import { ConnectionAborted } from '../core/errors.ts'
 import type { Reactor } from '../core/reactor.ts'
 import { type ConnectionLimits, StreamConnection } from '../core/stream-connection.ts'
 import type { Connection } from '../core/transport.ts'
-import { trace } from '../trace/hook.ts'
 import { resetSocket } from './reset-socket.ts'
 import { reactor as scriptReactor } from './script-reactor.ts'
 import { whyLost } from './system-errors.ts'
@@ -61,9 +60,7 @@ export function fromDuplex(
   if (stream.destroyed || stream.readableEnded || stream.writableEnded) {
     throw new Error(`${peer}: this stream has ended already, in one direction at least`)
   }
-  const connection = new DuplexConnection(reactor, stream, host, peer, limits)
-  trace?.at('conn.open', connection, { addr: String(peer), p: reactor })
-  return connection
+  return new DuplexConnection(reactor, stream, host, peer, limits)
 }
 
 const nameless = new UNIXAddress('')

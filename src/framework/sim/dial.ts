@@ -18,6 +18,7 @@ import type { DialOptions } from '../core/reactor.ts'
 import type { Connection } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { CancelledError } from '../deferred/errors.ts'
+import { trace } from '../trace/hook.ts'
 import { SimConnection } from './sim-connection.ts'
 import type { SimHost } from './sim-host.ts'
 import { SimEvent, type Timeline } from './timeline.ts'
@@ -50,6 +51,7 @@ export function dialTCP(
     if (over) return
     settle()
     client?.abortConnection()
+    trace?.at('conn.fail', result, { addr: String(address), reason: error.name, p: reactor })
     result.errback(error)
   }
   const later = (at: SimHost, delay: number, f: () => void): void =>

@@ -22,6 +22,8 @@ import { SimPort } from './sim-port.ts'
 import { SimEvent, type Timeline } from './timeline.ts'
 import type { World } from './world.ts'
 
+const noTLS = 'the simulated network has no TLS (leave out `tls`, or use couplet/node)'
+
 export class SimReactor extends Reactor {
   readonly turn: Turn
   readonly #world: World
@@ -92,12 +94,15 @@ export class SimReactor extends Reactor {
   }
 
   override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
+    // Rather not at all than in the clear.
+    if (options.tls !== undefined) return failed(new UnsupportedAddress(address, noTLS))
     if (isTCP(address)) return dialTCP(this.#world, this.#timeline, this.#host, address, options)
     return failed(new UnsupportedAddress(address))
   }
 
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
     if (!isTCP(address)) return failed(new UnsupportedAddress(address))
+    if (options.tls !== undefined) return failed(new UnsupportedAddress(address, noTLS))
     const opened = new Deferred<ListeningPort>(() => this.#timeline.cancel(opening))
     const opening = new SimEvent(this.turn, () => {
       try {
