@@ -61,8 +61,9 @@ export class Loopback implements TransportWorld {
 
   /** Opens a port that the end of the test closes. */
   async listen(accept: Accept, options?: ListenOptions): Promise<ListeningPort> {
-    const { anywhere: at, listenOptions } = this.network
-    const port = await this.reactor.listen(at(), accept, { ...listenOptions, ...options })
+    const { network } = this
+    const { listenOptions } = network
+    const port = await this.reactor.listen(network.anywhere(), accept, { ...listenOptions, ...options })
     onTestFinished(() => port.stopListening({ drain: 0 }).toPromise())
     return port
   }

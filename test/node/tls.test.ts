@@ -4,13 +4,16 @@ import { connect as connectSocket, createServer, type Server, type Socket } from
 import { connect as connectTLS, createServer as createTLSServer, type TLSSocket } from 'node:tls'
 import { execFileSync } from 'node:child_process'
 import {
+  attach,
   CannotListenError,
   type Connection,
   ConnectionDone,
   ConnectionLost,
   Deferred,
+  Factory,
   IncompleteFrame,
   type IPv4Address,
+  Layer,
   LineReceiver,
   type ListeningPort,
   RemoteProtocolError,
@@ -19,6 +22,7 @@ import {
   type TLSServerOptions,
   toText,
   UNIXAddress,
+  withPolicies,
 } from 'couplet'
 import { Witness } from 'couplet/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -100,6 +104,24 @@ describe('a TLS connection', () => {
     connection.deliverTo(witness)
     await net.settle()
     expect(witness.reason).toBeInstanceOf(ConnectionDone)
+  })
+
+  it('sends what one turn writes in one piece', async () => {
+    const net = new Loopback()
+    const [far, near] = [
+      new Witness(),
+      new Witness({
+        made: ({ transport }) => {
+          for (let line = 0; line < 1000; line++) transport.write('a line\r\n')
+        },
+      }),
+    ]
+    const port = await net.serve(() => far, { tls: server })
+    const connection = await net.reactor.dial(port.host, { tls: client })
+    connection.deliverTo(near)
+    await net.settle()
+    expect([far.size, far.chunks.length]).toEqual([8000, 1])
+    connection.abortConnection()
   })
 
   it('takes the name to verify from the host that was asked for', async () => {
@@ -604,6 +626,35 @@ describe('startTLS', () => {
     expect(String(upgrading.outcome)).toMatch(later ? /not TLS/ : /6 bytes came in the clear where TLS was to begin/)
     expect((upgrading.reason as Error).cause).toBe(upgrading.outcome)
     expect(Buffer.concat(heard).toString()).not.toContain('welcome')
+  })
+
+  it.each([false, true])('works through a layer, and sees what has come in the clear behind it: %s', async (behind) => {
+    const net = new Loopback()
+    const upgrading = new Upgrading()
+    const factory = withPolicies(
+      Factory.forProtocol(() => upgrading),
+      (connection) => new Layer(connection),
+    )
+    const port = await net.listen((connection) => void attach(factory, connection))
+    const socket = await socketTo(port)
+    socket.write(behind ? 'STARTTLS\r\nRSET\r\n' : 'STARTTLS\r\n')
+    await once(socket, 'readable')
+    expect(String(socket.read())).toBe('go ahead\r\n')
+    if (behind) {
+      await net.settle()
+      expect(String(upgrading.outcome)).toMatch(/6 bytes came in the clear/)
+      return
+    }
+    expect(upgrading.transport.paused).toBe(true)
+    const secure = connectTLS({ socket, ca, servername: 'poems.example' })
+    const [word] = (await once(secure, 'data')) as [Buffer]
+    expect(word.toString()).toBe('welcome to the encrypted part\r\n')
+    expect(upgrading.transport.tls).toMatchObject({ version: 'TLSv1.3', serverName: 'poems.example' })
+    expect(upgrading.transport.paused).toBe(false)
+    secure.write('hello\r\n')
+    const [answer] = (await once(secure, 'data')) as [Buffer]
+    expect(answer.toString()).toBe('secure: hello\r\n')
+    secure.destroy()
   })
 
   it('waits until what was written before has left in the clear', async () => {

@@ -15,13 +15,23 @@ import { describe, expect, it } from 'vitest'
 import { Echo, ServerInSim } from './server-in-sim.ts'
 
 const plain: Policy = (connection) => new Layer(connection)
-const optional = ['inputResumed', 'inputEnded', 'readConnectionLost', 'writeConnectionLost', 'stopping'] as const
+const optional = [
+  'inputResumed',
+  'inputPending',
+  'inputEnded',
+  'readConnectionLost',
+  'writeConnectionLost',
+  'stopping',
+] as const
 
 class Plain extends Protocol {}
 class HalfClosing extends AccumulatingProtocol {
   resumed = 0
   override inputResumed(): Hook {
     this.resumed++
+  }
+  override inputPending(): number {
+    return 0
   }
   override inputEnded(): Error | undefined {
     return undefined

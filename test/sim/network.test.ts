@@ -188,7 +188,7 @@ describe('listening', () => {
 
   it('with TLS is refused, because it would be in the clear', () => {
     const { server } = world()
-    const address = new IPv4Address('TCP', server.address, 443)
+    const address = server.addresses[0]!.withPort(443)
     const dialed = server.reactor.dial(address, { tls: {} })
     expect(outcome(dialed).error).toMatchObject({ message: expect.stringContaining('has no TLS') as string })
     const listened = server.reactor.listen(address, () => {}, { tls: { cert: '', key: '' } })
