@@ -191,6 +191,28 @@ describe('throttle', () => {
     expect(client.text()).toBe('abc')
   })
 
+  it('does not let TLS begin between bytes that wait and those that have left', async () => {
+    const server = new ServerInSim()
+    server.serve([throttle(server.reactor, { write: 1000, burst: 500 })], quiet)
+    server.connect()
+    const { transport } = server.last
+    const why = (): Promise<unknown> =>
+      transport
+        .startTLS({ role: 'client' })
+        .addErrback(({ value }) => value)
+        .toPromise()
+    transport.write(new Uint8Array(800))
+    server.sim.advance()
+    expect(await why()).toMatchObject({
+      code: 'ERR_TLS_THROTTLED',
+      message: expect.stringMatching(/300 bytes wait/) as string,
+    })
+    server.sim.advance(1000)
+    // The simulated network has no TLS; but it was asked.
+    expect(await why()).toMatchObject({ name: 'UnsupportedAddress' })
+    expect(transport.disconnecting).toBe(false)
+  })
+
   it('wants rates that let something through', () => {
     const clock = new ManualClock()
     for (const rate of [0, -1, NaN, Infinity]) {

@@ -57,13 +57,18 @@ export interface Transport extends Consumer, PushProducer {
 
   /**
    * Closes at once with a reset; what is queued is dropped. `connectionLost(ConnectionAborted)` follows later, never
-   * inside this call.
+   * inside this call. The peer sees ConnectionLost; over a socket of the file system, which has no reset, it may see a
+   * clean end.
    *
    * @param cause what broke, if something did
    */
   abortConnection(cause?: Error): void
 
-  /** Says that we will write no more, when everything written has been sent; reading goes on. */
+  /**
+   * Says that we will write no more, when everything written has been sent; reading goes on. Over TLS it is the goodbye
+   * (close_notify) and the FIN; there, peers that are not ours often answer it by closing, what TLS before 1.3 told them
+   * to do (RFC 8446, section 6.1).
+   */
   loseWriteConnection(): void
 
   /**

@@ -7,11 +7,13 @@
  */
 import { copy, type Data, toBytes } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
-import { type ConnectionClosed, SendQueueOverflow } from '../core/errors.ts'
+import { type ConnectionClosed, SendQueueOverflow, TLSError } from '../core/errors.ts'
 import { type PullProducer, pullToPush, type PushProducer } from '../core/producer.ts'
 import type { Hook } from '../core/protocol.ts'
 import { highWater } from '../core/stream-connection.ts'
+import type { StartTLSOptions } from '../core/tls.ts'
 import type { Connection } from '../core/transport.ts'
+import { Deferred } from '../deferred/deferred.ts'
 import { Layer } from './layer.ts'
 import type { TokenBucket } from './token-bucket.ts'
 
@@ -84,6 +86,15 @@ export class WriteThrottle extends Layer {
   override abortConnection(cause?: Error): void {
     super.abortConnection(cause)
     this.#drop()
+  }
+
+  /** Fails if something waits here: it would leave encrypted, and nobody knows what the peer makes of that. */
+  override startTLS(options: StartTLSOptions): Deferred<void> {
+    if (this.#size === 0) return super.startTLS(options)
+    const failed = new Deferred<void>()
+    const why = `${this.#size} bytes wait in the throttle that were written before (it is for connections that begin with TLS)`
+    failed.errback(new TLSError(this.peer, 'handshake', 'ERR_TLS_THROTTLED', why))
+    return failed
   }
 
   override loseWriteConnection(): void {
