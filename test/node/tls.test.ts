@@ -25,6 +25,7 @@ import {
   withPolicies,
 } from 'couplet'
 import { Witness } from 'couplet/testing'
+import * as fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { reports } from '../reports.ts'
 import { ca, client, identity, pem, server } from './certificates.ts'
@@ -50,6 +51,18 @@ async function attempt(of: { client?: TLSClientOptions; server?: TLSServerOption
   onTestFinished(() => connection?.abortConnection())
   await net.settle()
   return { error, connection, net, accepted, port }
+}
+
+/** What a client of TLS says first. */
+async function firstWords(): Promise<Buffer> {
+  const raw = await listening(createServer())
+  const socket = connectTLS({ port: addressOf(raw).port, host: '127.0.0.1', servername: 'poems.example' })
+  socket.on('error', () => {})
+  const [peer] = (await once(raw, 'connection')) as [Socket]
+  const [words] = (await once(peer, 'data')) as [Buffer]
+  peer.destroy()
+  socket.destroy()
+  return words
 }
 
 /** Waits until the socket has gone, however. */
@@ -335,6 +348,36 @@ describe('a server refuses', () => {
     await closed(socket)
     expect(String(errors[0]?.error)).toMatch(/no TLS handshake within 30 ms/)
     expect(net.reactor.stats()).toMatchObject({ accepted: 0, unsecured: 1 })
+  })
+
+  it('whatever else it is sent, and lives', async () => {
+    reports()
+    const net = new Loopback()
+    const port = await net.serve(() => new Witness(), { tls: server })
+    const hello = await firstWords()
+    const mutations = fc.array(fc.tuple(fc.nat(hello.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 })
+    const sent = fc.tuple(mutations, fc.nat(hello.length), fc.boolean())
+    await fc.assert(
+      fc.asyncProperty(sent, async ([changes, length, resets]) => {
+        const bytes = Buffer.from(hello)
+        for (const [place, byte] of changes) bytes[place] = byte
+        const socket = await socketTo(port)
+        socket.resume()
+        socket.write(bytes.subarray(0, length))
+        await turns(1)
+        if (resets) socket.resetAndDestroy()
+        else socket.end()
+        await net.settle()
+      }),
+      { numRuns: 60 },
+    )
+    const connection = await net.reactor.dial(port.host, { tls: client })
+    expect(connection.tls?.verified).toBe(true)
+    connection.abortConnection()
+    await net.settle()
+    const stats = net.reactor.stats()
+    expect(stats).toMatchObject({ accepted: 1, open: 0, timers: 0 })
+    expect(stats.unsecured).toBeGreaterThan(30)
   })
 
   it('a client of an older TLS', async () => {
@@ -703,6 +746,20 @@ describe('startTLS', () => {
     const late = await other.startTLS({ role: 'client', ...client }).addErrback(({ value }) => why(value))
     expect(late).toMatchObject({ code: 'ERR_TLS_CLOSING' })
     asking.transport.abortConnection()
+  })
+
+  it('holds no more than a queue may while the handshake goes on', async () => {
+    const net = new Loopback()
+    const [connection] = await net.withSocket()
+    const witness = new Witness()
+    connection.deliverTo(witness)
+    const started = connection.startTLS({ role: 'client', ...client }).addErrback(({ value }) => value)
+    connection.write(new Uint8Array(600_000))
+    expect([connection.queued, connection.disconnected]).toEqual([600_000, false])
+    connection.write(new Uint8Array(600_000))
+    expect([connection.queued, connection.disconnected]).toEqual([0, true])
+    expect(await started).toMatchObject({ name: 'TLSError' })
+    expect(witness.reason?.cause).toMatchObject({ name: 'SendQueueOverflow', offered: 1_200_000 })
   })
 
   it.each(['cancel', 'abort', 'peer'] as const)('ends with the connection: %s', async (how) => {

@@ -23,6 +23,13 @@ class Talker extends AccumulatingProtocol {
 }
 
 describe('StringTransport', () => {
+  it('says that TLS was begun, and with what', () => {
+    const transport = new StringTransport()
+    const started = transport.startTLS({ role: 'client', serverName: 'poems.example' })
+    expect(successResultOf(started)).toBeUndefined()
+    expect(transport.startedTLS).toEqual({ role: 'client', serverName: 'poems.example' })
+  })
+
   it('remembers what is written: bytes, text, pieces', () => {
     const transport = new StringTransport()
     const bytes = new Uint8Array([1, 2])
