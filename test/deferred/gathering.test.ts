@@ -2,21 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { Deferred } from '../../src/framework/deferred/deferred.ts'
 import { CancelledError, FailureGroup, FirstError } from '../../src/framework/deferred/errors.ts'
-import { Failure } from '../../src/framework/deferred/failure.ts'
 import { deferredList, gatherResults, race } from '../../src/framework/deferred/gathering.ts'
 import { fail, succeed } from '../../src/framework/deferred/wrapping.ts'
 import { takeReports } from './reports.ts'
+import { resultOf } from './result-of.ts'
 
 const reports = takeReports()
 const boom = new Error('boom')
-
-function resultOf(deferred: Deferred<unknown>): unknown {
-  let result: unknown = 'pending'
-  deferred.addBoth((r) => {
-    result = r instanceof Failure ? r.value : r
-  })
-  return result
-}
 
 /** Three members, and a count of how often each was cancelled. */
 function three(): { members: Deferred<string>[]; cancelled: number[] } {

@@ -2,23 +2,15 @@
 import { describe, expect, it } from 'vitest'
 import { Deferred } from '../../src/framework/deferred/deferred.ts'
 import { CancelledError } from '../../src/framework/deferred/errors.ts'
-import { Failure } from '../../src/framework/deferred/failure.ts'
 import { inlineCallbacks } from '../../src/framework/deferred/inline-callbacks.ts'
 import { fromPromise } from '../../src/framework/deferred/promises.ts'
 import { fail, succeed } from '../../src/framework/deferred/wrapping.ts'
 import { FakeClock } from './fake-clock.ts'
 import { takeReports } from './reports.ts'
+import { resultOf } from './result-of.ts'
 
 const reports = takeReports()
 const boom = new Error('boom')
-
-function resultOf(deferred: Deferred<unknown>): unknown {
-  let result: unknown = 'pending'
-  deferred.addBoth((r) => {
-    result = r instanceof Failure ? r.value : r
-  })
-  return result
-}
 
 describe('a generator under inlineCallbacks', () => {
   it('starts now, and goes on inside the call that fires what it waits for', () => {

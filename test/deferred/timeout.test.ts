@@ -7,16 +7,9 @@ import { gatherResults } from '../../src/framework/deferred/gathering.ts'
 import { succeed } from '../../src/framework/deferred/wrapping.ts'
 import { FakeClock } from './fake-clock.ts'
 import { takeReports } from './reports.ts'
+import { resultOf } from './result-of.ts'
 
 const reports = takeReports()
-
-function resultOf(deferred: Deferred<unknown>): unknown {
-  let result: unknown = 'pending'
-  deferred.addBoth((r) => {
-    result = r instanceof Failure ? r.value : r
-  })
-  return result
-}
 
 describe('addTimeout', () => {
   it('fails with TimeoutError when time is over, which says how long, and why', () => {

@@ -4,17 +4,10 @@ import { Deferred } from '../../src/framework/deferred/deferred.ts'
 import { Failure } from '../../src/framework/deferred/failure.ts'
 import { execute, fail, maybeDeferred, succeed } from '../../src/framework/deferred/wrapping.ts'
 import { takeReports } from './reports.ts'
+import { resultOf } from './result-of.ts'
 
 takeReports()
 const boom = new Error('boom')
-
-function resultOf(deferred: Deferred<unknown>): unknown {
-  let result: unknown = 'pending'
-  deferred.addBoth((r) => {
-    result = r instanceof Failure ? r.value : r
-  })
-  return result
-}
 
 describe.each([
   ['execute', execute],

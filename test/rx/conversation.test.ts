@@ -5,8 +5,6 @@ import {
   Protocol,
   type PushProducer,
   Recorder,
-  type Report,
-  setReporter,
   setTracer,
   toText,
 } from 'couplet'
@@ -24,18 +22,11 @@ import {
 } from 'couplet/rx'
 import { connected, everyChunking, failureResultOf, ManualClock, StringTransport } from 'couplet/testing'
 import { filter, map, merge, NEVER, type Observable, scan, Subscriber, take } from 'rxjs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { heard } from './heard.ts'
+import { reportsOfEachTest } from '../reports.ts'
 
-let reports: Report[]
-let restore: () => void
-beforeEach(() => {
-  reports = []
-  restore = setReporter((report) => reports.push(report))
-})
-afterEach(() => {
-  restore()
-})
+const reports = reportsOfEachTest()
 
 function conversing(options?: ConversationOptions) {
   const conversation = new Conversation(lines(), options)

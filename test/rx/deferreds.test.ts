@@ -1,19 +1,14 @@
-import { CancelledError, Deferred, Failure, flushUnhandled, type Report, setReporter } from 'couplet'
+import { CancelledError, Deferred, Failure, flushUnhandled } from 'couplet'
 import { fromDeferred, reactorScheduler, toDeferred } from 'couplet/rx'
 import { assertNoResult, failureResultOf, ManualClock, successResultOf } from 'couplet/testing'
 import { concatMap, EMPTY, EmptyError, from, map, NEVER, of, Subject, throwError, timeout } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { heard } from './heard.ts'
+import { reportsOfEachTest } from '../reports.ts'
 
-let reports: Report[]
-let restore: () => void
-beforeEach(() => {
-  reports = []
-  restore = setReporter((report) => reports.push(report))
-})
+const reports = reportsOfEachTest()
 afterEach(() => {
-  restore()
   expect(flushUnhandled()).toEqual([])
 })
 

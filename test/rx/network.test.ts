@@ -2,8 +2,6 @@ import {
   ConnectionRefusedError,
   Factory,
   LineReceiver,
-  type Report,
-  setReporter,
   TCPClientEndpoint,
   TCPServerEndpoint,
   toText,
@@ -28,18 +26,11 @@ import {
 import { Sim, type SimOptions } from 'couplet/sim'
 import { failureResultOf, successResultOf } from 'couplet/testing'
 import { map, merge, mergeMap, of, scan, share, Subject, take, tap, timer } from 'rxjs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { heard } from './heard.ts'
+import { reportsOfEachTest } from '../reports.ts'
 
-let reports: Report[]
-let restore: () => void
-beforeEach(() => {
-  reports = []
-  restore = setReporter((report) => reports.push(report))
-})
-afterEach(() => {
-  restore()
-})
+const reports = reportsOfEachTest()
 
 /** A server and a client, a millisecond apart. */
 function world(options: SimOptions = {}) {
