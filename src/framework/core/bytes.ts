@@ -38,6 +38,21 @@ export function copy(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
 }
 
+/** Where a byte is next, at `from` or later; -1 if it is not there. */
+export type ByteSearch = (bytes: Uint8Array, byte: number, from: number) => number
+
+let search: ByteSearch = (bytes, byte, from) => bytes.indexOf(byte, from)
+
+/** Where `byte` is next in `bytes`, at `from` or later; -1 if it is not there. */
+export function indexOfByte(bytes: Uint8Array, byte: number, from = 0): number {
+  return search(bytes, byte, from)
+}
+
+/** Finds bytes with something faster, where there is something: `Uint8Array#indexOf` looks at one byte at a time. */
+export function setByteSearch(faster: ByteSearch): void {
+  search = faster
+}
+
 /** Whether both hold the same bytes. */
 export function equal(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index])

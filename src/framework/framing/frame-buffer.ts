@@ -6,6 +6,7 @@
  * at most 1.25 times what is pending (or 64 bytes) is held. Ancestor: the `_buffer` of `twisted.protocols.basic`,
  * which Python's `+=` keeps fast and `Buffer.concat` would not.
  */
+import { indexOfByte } from '../core/bytes.ts'
 
 const nothing = new Uint8Array(0)
 /** Memory below this is not worth giving back. Bytes. */
@@ -46,7 +47,7 @@ export class FrameBuffer {
   indexOf(byte: number, from = 0): number {
     // Memory of our own has room at its end, where anything may be: look at what is filled only.
     const bytes = this.#end === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#end)
-    const found = bytes.indexOf(byte, this.#start + from)
+    const found = indexOfByte(bytes, byte, this.#start + from)
     return found < 0 ? -1 : found - this.#start
   }
 

@@ -3,7 +3,7 @@
  *
  * Ancestor: the search in `twisted.protocols.basic.LineReceiver.dataReceived`, whose rules it keeps.
  */
-import { type Data, join, toBytes } from '../core/bytes.ts'
+import { type Data, indexOfByte, join, toBytes } from '../core/bytes.ts'
 import { LineTooLong } from '../core/errors.ts'
 import type { Decoder } from './decoder.ts'
 import { FrameBuffer } from './frame-buffer.ts'
@@ -85,7 +85,7 @@ export function lengthAsRead(line: Uint8Array, delimiter: Uint8Array): number {
   const last = delimiter[delimiter.length - 1]!
   // Most lines have not even the last byte in them. (A delimiter that could begin in the line and end before its own end
   // repeats itself, and then its last byte is among those in the line.)
-  if (line.indexOf(last) < 0) return line.length
+  if (indexOfByte(line, last) < 0) return line.length
   const sent = join([line, delimiter])
   const input = new FrameBuffer()
   input.append(sent)

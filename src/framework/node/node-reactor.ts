@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net'
 import { type Address, type IPAddress, IPv4Address, IPv6Address, UNIXAddress } from '../core/address.ts'
 import type { DelayedCall } from '../core/clock.ts'
+import { setByteSearch } from '../core/bytes.ts'
 import { ConnectError, UnsupportedAddress } from '../core/errors.ts'
 import type { Accept, ListeningPort, StopOptions } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
@@ -46,6 +47,12 @@ export interface ReactorStats {
 setUnhandledScheduler((report) => {
   setImmediate(report)
 })
+
+// Node's search takes 0.15 µs for 16 KiB, and V8's 4.4; for a few bytes V8's is called sooner.
+const { indexOf } = Buffer.prototype
+setByteSearch((bytes, byte, from) =>
+  bytes.length - from < 256 ? bytes.indexOf(byte, from) : indexOf.call(bytes, byte, from),
+)
 
 export class NodeReactor extends Reactor {
   override readonly turn: Turn = new Turn({
