@@ -1,6 +1,6 @@
 /** Node's way of finding a byte, beside the one that every world has. */
 import 'couplet/node'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { indexOfByte } from '../../src/framework/core/bytes.ts'
 
