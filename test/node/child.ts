@@ -1,5 +1,5 @@
 /** Servers that are processes of their own, with limits of their own: they are asked in lines and answer in lines. */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 
@@ -14,7 +14,7 @@ export interface ServerProcess {
  *
  * @param build the text of a function from nothing to a Protocol; it sees everything from `couplet`, and `reactor`
  * @param answers the text of a function from a question to what is said to it
- * @param descriptors how many files it may have open (`ulimit -n`)
+ * @param descriptors how many files it may have open, once it has read its own (Linux only)
  */
 export async function serverProcess(
   build: string,
@@ -28,14 +28,14 @@ export async function serverProcess(
     import { reactor } from 'couplet/node'
     const { Factory, LineReceiver, Protocol } = couplet
     const factory = Factory.forProtocol(${build})
+    const questions = createInterface(process.stdin)
+    console.log('ready')
+    await new Promise((listen) => questions.once('line', listen))
     const port = await reactor.listenTCP(0, factory, { interface: '127.0.0.1', backlog: 4096 })
     console.log(port.host.port)
-    createInterface(process.stdin).on('line', (question) => console.log((${answers})(question)))`
-  const node = [process.execPath, ...options, '-C', '@couplet/source', '--import', 'tsx', '--input-type=module']
-  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `
-  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...node, '--eval', text], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
+    questions.on('line', (question) => console.log((${answers})(question)))`
+  const node = [...options, '-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', text]
+  const child = spawn(process.execPath, node, { stdio: ['pipe', 'pipe', 'ignore'] })
   onTestFinished(() => {
     child.kill('SIGKILL')
   })
@@ -45,12 +45,12 @@ export async function serverProcess(
     if (done === true) throw new Error('the server has ended')
     return value
   }
-  const port = Number(await next())
-  return {
-    port,
-    ask: (question) => {
-      child.stdin.write(`${question}\n`)
-      return next()
-    },
+  const ask = (question: string): Promise<string> => {
+    child.stdin.write(`${question}\n`)
+    return next()
   }
+  await next()
+  // Not before: loading its modules, Node has more files open at once than we want to leave it.
+  if (descriptors !== undefined) execFileSync('prlimit', [`--nofile=${descriptors}`, '--pid', String(child.pid)])
+  return { port: Number(await ask('listen')), ask }
 }

@@ -21,8 +21,8 @@ async function visit(port: number): Promise<{ greeted: boolean; leave: () => voi
   return { greeted, leave: () => socket.destroy() }
 }
 
-// Windows has no such limit.
-describe.skipIf(process.platform === 'win32')('a server with 64 file descriptors', () => {
+// Elsewhere there is no such limit, or no prlimit to set it for a program that runs.
+describe.skipIf(process.platform !== 'linux')('a server with 64 file descriptors', () => {
   it('serves as many of 500 clients as it can, turns the others away and counts them, and is back at once', async () => {
     const server = await serverProcess(greeter, '() => JSON.stringify(reactor.stats())', 64)
     const visits = await Promise.all(Array.from({ length: 500 }, () => visit(server.port)))
