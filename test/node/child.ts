@@ -1,5 +1,6 @@
 /** Servers that are processes of their own, with limits of their own: they are asked in lines and answer in lines. */
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 
@@ -36,10 +37,14 @@ export async function serverProcess(
     questions.on('line', (question) => console.log((${answers})(question)))`
   const node = [...options, '-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', text]
   const child = spawn(process.execPath, node, { stdio: ['pipe', 'pipe', 'ignore'] })
-  onTestFinished(() => {
+  const output = createInterface(child.stdout)
+  onTestFinished(async () => {
     child.kill('SIGKILL')
+    child.stdin.destroy()
+    output.close()
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'close')
   })
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const lines = output[Symbol.asyncIterator]()
   const next = async (): Promise<string> => {
     const { value, done } = await lines.next()
     if (done === true) throw new Error('the server has ended')
