@@ -6,60 +6,55 @@
  */
 import { escaped, toBytes } from './bytes.ts'
 
-/** A TCP or UDP address of the old kind. */
-export class IPv4Address {
-  readonly kind = 'IPv4'
+/** What the two kinds of IP address have in common. */
+abstract class HostAndPort {
+  abstract readonly kind: 'IPv4' | 'IPv6'
   readonly type: 'TCP' | 'UDP'
-  /** Four numbers with dots. */
+  /** The address of the host, as text. */
   readonly host: string
   /** 0 to 65,535; 0 means any free port when listening. */
   readonly port: number
 
+  /** @throws RangeError if `port` is not a whole number from 0 to 65,535 */
   constructor(type: 'TCP' | 'UDP', host: string, port: number) {
     this.type = type
     this.host = host
     this.port = checkedPort(port)
   }
+
+  equals(other: Address): boolean {
+    if (other.kind !== 'IPv4' && other.kind !== 'IPv6') return false
+    return other.kind === this.kind && other.type === this.type && other.host === this.host && other.port === this.port
+  }
+}
+
+/** A TCP or UDP address of the old kind. Its host is four numbers with dots. */
+export class IPv4Address extends HostAndPort {
+  override readonly kind = 'IPv4'
 
   /** The same host at another port. */
   withPort(port: number): IPv4Address {
     return new IPv4Address(this.type, this.host, port)
   }
 
-  equals(other: Address): boolean {
-    return other.kind === 'IPv4' && other.type === this.type && other.host === this.host && other.port === this.port
-  }
-
-  toString(): string {
+  override toString(): string {
     return `${this.host}:${this.port}`
   }
 }
 
-/** A TCP or UDP address of the new kind. */
-export class IPv6Address {
-  readonly kind = 'IPv6'
-  readonly type: 'TCP' | 'UDP'
-  /** Hexadecimal groups with colons, and `%zone` behind them where it matters; no brackets. */
-  readonly host: string
-  /** 0 to 65,535; 0 means any free port when listening. */
-  readonly port: number
-
-  constructor(type: 'TCP' | 'UDP', host: string, port: number) {
-    this.type = type
-    this.host = host
-    this.port = checkedPort(port)
-  }
+/**
+ * A TCP or UDP address of the new kind. Its host is hexadecimal groups with colons, and `%zone` behind them where it
+ * matters; no brackets.
+ */
+export class IPv6Address extends HostAndPort {
+  override readonly kind = 'IPv6'
 
   /** The same host at another port. */
   withPort(port: number): IPv6Address {
     return new IPv6Address(this.type, this.host, port)
   }
 
-  equals(other: Address): boolean {
-    return other.kind === 'IPv6' && other.type === this.type && other.host === this.host && other.port === this.port
-  }
-
-  toString(): string {
+  override toString(): string {
     return `[${this.host}]:${this.port}`
   }
 }
