@@ -53,6 +53,7 @@ export { copy, type Data, equal, escaped, join, toBytes, toText } from './core/b
 export { type Clock, DelayedCall } from './core/clock.ts'
 export { Connector, type Destination } from './core/connector.ts'
 export {
+  AllAttemptsFailed,
   AlreadyCalled,
   AlreadyCancelled,
   BadNetstring,

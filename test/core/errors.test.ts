@@ -12,6 +12,7 @@ const attempts = [
   new couplet.NoRouteError(address),
   new couplet.TCPTimedOutError(address, 5),
   new couplet.ConnectingCancelledError(address),
+  new couplet.AllAttemptsFailed(address, [cause, cause]),
   new couplet.ConnectBindError(address),
   new couplet.UnsupportedAddress(address),
   new couplet.NoProtocol(address),

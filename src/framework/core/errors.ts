@@ -87,6 +87,25 @@ export class ConnectingCancelledError extends ConnectError {
   }
 }
 
+/** None of a host's addresses could be reached. The message says of each why, up to eight of them. */
+export class AllAttemptsFailed extends ConnectError {
+  static {
+    this.prototype.name = 'AllAttemptsFailed'
+  }
+  override readonly code: string = 'ERR_ALL_ATTEMPTS_FAILED'
+  /** What each attempt failed with, in the order in which they did; the last one is the `cause`. */
+  readonly errors: readonly Error[]
+
+  constructor(address: Subject, errors: readonly Error[]) {
+    const shown = errors.slice(0, 8).map(({ message }) => message)
+    const more = errors.length > shown.length ? `; and ${errors.length - shown.length} more` : ''
+    super(address, `none of ${errors.length} addresses could be reached: ${shown.join('; ')}${more}`, {
+      cause: errors.at(-1),
+    })
+    this.errors = errors
+  }
+}
+
 /** The local address that the attempt should start from cannot be used. */
 export class ConnectBindError extends ConnectError {
   static {
