@@ -125,10 +125,12 @@ export {
   serverFromString,
   standardParsers,
 } from './endpoints/from-string.ts'
+export { HostnameEndpoint, type HostnameOptions } from './endpoints/hostname.ts'
 export { proxyEndpoint } from './endpoints/proxy-endpoint.ts'
 export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'
 export { tlsParsers } from './endpoints/tls-parsers.ts'
 export { UNIXClientEndpoint, UNIXServerEndpoint } from './endpoints/unix.ts'
+export { wrapClientTLS, type WrapClientTLSOptions } from './endpoints/wrap-client-tls.ts'
 
 /* framing: bytes into frames */
 export type { Decoder } from './framing/decoder.ts'

@@ -3,6 +3,7 @@ import {
   clientFromString,
   type EndpointParsers,
   Factory,
+  HostnameEndpoint,
   InvalidEndpoint,
   Protocol,
   quoteStringArgument,
@@ -91,8 +92,8 @@ describe('clientFromString', () => {
     expect(only(reactor.lookups).host).toBe('poem.example')
   })
 
-  it('gives a TCPClientEndpoint', () => {
-    expect(clientFromString(reactor, 'tcp:localhost:80')).toBeInstanceOf(TCPClientEndpoint)
+  it('gives an endpoint whose addresses race', () => {
+    expect(clientFromString(reactor, 'tcp:localhost:80')).toBeInstanceOf(HostnameEndpoint)
   })
 })
 
@@ -105,6 +106,8 @@ describe('serverFromString', () => {
     ['tcp:8000:127.0.0.1', '127.0.0.1:8000'],
     ['tcp:8000:interface=\\:\\:1', '[::1]:8000'],
     ['tcp:8000:interface=', '0.0.0.0:8000'],
+    ['tcp6:8000', '[::]:8000'],
+    ['tcp6:port=8000:interface=\\:\\:1', '[::1]:8000'],
   ])('understands %s', (text, at) => {
     expect(listened(text)).toEqual({ at, backlog: undefined })
   })
@@ -156,6 +159,7 @@ describe('a wrong text', () => {
     ['server', 'tcp:localhost:80', 4, 'the argument port is a whole number from 0 to 65535, not "localhost"'],
     ['server', 'tcp:80:interface=eth0', 17, 'the argument interface is an IP address'],
     ['server', 'tcp:80:backlog=0', 15, 'the argument backlog is a whole number from 1'],
+    ['client', 'tcp6:a:80', 0, 'no client endpoint has the type "tcp6"'],
     ['server', 'tcp:80:timeout=5', 7, 'no argument is called "timeout"'],
   ])('%s %j is pointed at, at %i: %s', (side, text, position, why) => {
     const fromString = side === 'client' ? clientFromString : serverFromString

@@ -108,6 +108,25 @@ describe('tls:', () => {
     })
   })
 
+  it('a client may go over another endpoint, whose host it verifies', () => {
+    const inner = quoteStringArgument('unix:/run/a\\:b:timeout=5')
+    expect(dialed(`tls:poems.example:endpoint=${inner}`)).toEqual({ to: 'unix:/run/a:b', timeout: 5000 })
+    expect(String(clientFromString(reactor, `tls:poems.example:443:endpoint=${inner}`, parsers))).toBe(
+      'tls:unix:/run/a:b',
+    )
+  })
+
+  it.each([
+    ['tls:poems.example', 17, 'the argument port is missing'],
+    ['tls:poems.example:timeout=5:endpoint=unix\\:/run/a', 18, 'the argument timeout means nothing here'],
+    ['tls:poems.example:endpoint=unix', 4, 'the argument path is missing'],
+    ['tls:poems.example:endpoint=udp\\:7', 0, 'no client endpoint has the type "udp"'],
+    ['tls:poems.example:443:certKey=cert.pem', 38, 'the argument privateKey is missing'],
+  ])('a client: %s is wrong, and says so', (text, position, message) => {
+    expect(() => clientFromString(reactor, text, parsers)).toThrow(expect.objectContaining({ position }))
+    expect(() => clientFromString(reactor, text, parsers)).toThrow(message)
+  })
+
   it.each([
     ['tls:443:privateKey=both.pem', { key: 'KEY AND CERT', cert: 'KEY AND CERT', requestCert: false }],
     ['ssl:443:privateKey=key.pem:certKey=cert.pem', { key: 'KEY', cert: 'CERT', requestCert: false }],

@@ -123,6 +123,14 @@ export class EndpointArguments {
     }
   }
 
+  /** @throws InvalidEndpoint if one of these arguments is given, which mean nothing beside the others */
+  refuse(...names: readonly string[]): void {
+    for (const name of names) {
+      const argument = this.#given.get(name)
+      if (argument !== undefined) throw this.#wrong(argument.position, `the argument ${name} means nothing here`)
+    }
+  }
+
   /** The error for an argument whose value is not `what` it should be. */
   #bad(name: string, what: string): InvalidEndpoint {
     const { value, valuePosition } = this.#given.get(name) as RawArgument

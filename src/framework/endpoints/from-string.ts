@@ -8,14 +8,20 @@ import type { Reactor } from '../core/reactor.ts'
 import { type Description, InvalidEndpoint, parseDescription } from './description.ts'
 import { type ArgumentNames, EndpointArguments } from './endpoint-arguments.ts'
 import type { ClientEndpoint, ServerEndpoint } from './endpoint.ts'
+import { HostnameEndpoint } from './hostname.ts'
 import { proxyEndpoint } from './proxy-endpoint.ts'
-import { TCPClientEndpoint, TCPServerEndpoint } from './tcp.ts'
+import { dialArguments, listenArguments, localPort, remotePort } from './tcp-arguments.ts'
+import { TCPServerEndpoint } from './tcp.ts'
 import { UNIXClientEndpoint, UNIXServerEndpoint } from './unix.ts'
 
 /** How to read one type of endpoint on one side. */
 export interface EndpointForm<E> extends ArgumentNames {
-  /** Makes the endpoint. What it asks its arguments for and does not get is thrown as InvalidEndpoint. */
-  make(reactor: Reactor, args: EndpointArguments): E
+  /**
+   * Makes the endpoint. What it asks its arguments for and does not get is thrown as InvalidEndpoint.
+   *
+   * @param read - reads another endpoint of the same side, if an argument is the text of one
+   */
+  make(reactor: Reactor, args: EndpointArguments, read: (text: string) => E): E
 }
 
 /**
@@ -44,20 +50,23 @@ const tcp: EndpointParser = {
     usage: 'tcp:HOST:PORT[:timeout=TIME][:bindAddress=IP], as in tcp:localhost:10000',
     positional: ['host', 'port'],
     named: ['timeout', 'bindAddress'],
-    make: (reactor, args) =>
-      new TCPClientEndpoint(reactor, args.text('host'), args.wholeNumber('port', 1, 65_535), {
-        timeout: args.has('timeout') ? args.milliseconds('timeout') : undefined,
-        bindAddress: args.has('bindAddress') ? args.ipAddress('bindAddress') : undefined,
-      }),
+    make: (reactor, args) => new HostnameEndpoint(reactor, args.text('host'), remotePort(args), dialArguments(args)),
   },
   server: {
     usage: 'tcp:PORT[:interface=IP][:backlog=NUMBER], as in tcp:10000:interface=127.0.0.1',
     positional: ['port', 'interface', 'backlog'],
-    make: (reactor, args) =>
-      new TCPServerEndpoint(reactor, args.wholeNumber('port', 0, 65_535), {
-        interface: args.has('interface') ? args.ipAddress('interface').host : undefined,
-        backlog: args.has('backlog') ? args.wholeNumber('backlog', 1, 65_535) : undefined,
-      }),
+    make: (reactor, args) => new TCPServerEndpoint(reactor, localPort(args), listenArguments(args)),
+  },
+}
+
+const tcp6: EndpointParser = {
+  server: {
+    usage: 'tcp6:PORT[:backlog=NUMBER][:interface=IP], as in tcp6:10000; the colons of an IPv6 address are written \\:',
+    positional: ['port', 'backlog', 'interface'],
+    make: (reactor, args) => {
+      const { interface: given = '::', ...options } = listenArguments(args)
+      return new TCPServerEndpoint(reactor, localPort(args), { ...options, interface: given })
+    },
   },
 }
 
@@ -98,6 +107,7 @@ const haproxy: EndpointParser = {
 /** The types that come with the framework. `new Map([...standardParsers, ['mine', …]])` has one more. */
 export const standardParsers: EndpointParsers = new Map([
   ['tcp', tcp],
+  ['tcp6', tcp6],
   ['unix', unix],
   ['haproxy', haproxy],
 ])
@@ -143,7 +153,10 @@ function make<E>(
     const why = `no ${side} endpoint has the type ${JSON.stringify(type.value)}`
     throw new InvalidEndpoint(text, type.position, why, `there are: ${known.join(', ')}`)
   }
-  if ('make' in form) return form.make(reactor, new EndpointArguments(description, form))
+  if ('make' in form) {
+    const read = (inner: string): E => make(reactor, parseDescription(inner), parsers, side, formOf)
+    return form.make(reactor, new EndpointArguments(description, form), read)
+  }
   const split = rest.findIndex(({ name }) => name === undefined)
   const inner = rest[split]
   if (inner === undefined) {

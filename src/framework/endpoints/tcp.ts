@@ -15,7 +15,10 @@ import { execute } from '../deferred/wrapping.ts'
 import { connectOver } from './connect-over.ts'
 import { type ClientEndpoint, type ConnectOptions, refuseClientFactory, type ServerEndpoint } from './endpoint.ts'
 
-/** Connects to a host, by name or by address: its addresses are tried one after another, within one `timeout`. */
+/**
+ * Connects to a host, by name or by address: its addresses are tried one after another, within one `timeout`. For a name
+ * with several addresses, HostnameEndpoint is faster when one of them does not answer.
+ */
 export class TCPClientEndpoint implements ClientEndpoint {
   readonly #reactor: Reactor
   readonly #host: string
@@ -65,6 +68,7 @@ export class TCPServerEndpoint implements ServerEndpoint {
   }
 }
 
-function hostAndPort(host: string, port: number): string {
+/** For people, as in a URL. */
+export function hostAndPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

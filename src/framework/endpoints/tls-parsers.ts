@@ -5,11 +5,15 @@
  */
 import type { EndpointArguments, FileReader } from './endpoint-arguments.ts'
 import type { EndpointParser, EndpointParsers } from './from-string.ts'
-import { TCPClientEndpoint, TCPServerEndpoint } from './tcp.ts'
+import { HostnameEndpoint } from './hostname.ts'
+import { dialArguments, listenArguments, localPort, remotePort } from './tcp-arguments.ts'
+import { TCPServerEndpoint } from './tcp.ts'
+import { wrapClientTLS } from './wrap-client-tls.ts'
 
 /**
  * The types `tls` and `ssl`, which are the same: `tls:poems.example:443:ca=authority.pem`,
- * `tls:443:privateKey=key.pem:certKey=certificate.pem`. All files are PEM, and are read when the text is.
+ * `tls:443:privateKey=key.pem:certKey=certificate.pem`. All files are PEM, and are read when the text is. A client may
+ * name another endpoint to speak TLS over: `tls:poems.example:endpoint=unix\:/run/tunnel`.
  *
  * @param read reads a whole file
  * @example
@@ -21,27 +25,30 @@ export function tlsParsers(read: FileReader): EndpointParsers {
     args.has(name) ? args.contents(name, read) : undefined
   /** One file may hold both, the key and the certificate. */
   const identity = (args: EndpointArguments) => {
-    const key = file(args, 'privateKey')
+    const key = args.has('certKey') ? args.contents('privateKey', read) : file(args, 'privateKey')
     return { key, cert: file(args, 'certKey') ?? key }
   }
   const tls: EndpointParser = {
     client: {
       usage:
         'tls:HOST:PORT[:timeout=TIME][:bindAddress=IP][:serverName=NAME][:ca=FILE][:privateKey=FILE][:certKey=FILE]' +
-        '[:alpn=NAME,…], as in tls:poems.example:443',
+        '[:alpn=NAME,…], as in tls:poems.example:443; or tls:HOST:endpoint=TEXT[:…], for TLS over another endpoint',
       positional: ['host', 'port'],
-      named: ['timeout', 'bindAddress', 'serverName', 'ca', 'privateKey', 'certKey', 'alpn'],
-      make: (reactor, args) =>
-        new TCPClientEndpoint(reactor, args.text('host'), args.wholeNumber('port', 1, 65_535), {
-          timeout: args.has('timeout') ? args.milliseconds('timeout') : undefined,
-          bindAddress: args.has('bindAddress') ? args.ipAddress('bindAddress') : undefined,
-          tls: {
-            ...identity(args),
-            serverName: args.has('serverName') ? args.text('serverName') : args.text('host'),
-            ca: file(args, 'ca'),
-            alpn: args.has('alpn') ? args.list('alpn') : undefined,
-          },
-        }),
+      named: ['timeout', 'bindAddress', 'serverName', 'ca', 'privateKey', 'certKey', 'alpn', 'endpoint'],
+      make: (reactor, args, readEndpoint) => {
+        const host = args.text('host')
+        const tls = {
+          ...identity(args),
+          serverName: args.has('serverName') ? args.text('serverName') : host,
+          ca: file(args, 'ca'),
+          alpn: args.has('alpn') ? args.list('alpn') : undefined,
+        }
+        if (!args.has('endpoint')) {
+          return new HostnameEndpoint(reactor, host, remotePort(args), { ...dialArguments(args), tls })
+        }
+        args.refuse('timeout', 'bindAddress')
+        return wrapClientTLS(tls, readEndpoint(args.text('endpoint')))
+      },
     },
     server: {
       usage:
@@ -50,9 +57,8 @@ export function tlsParsers(read: FileReader): EndpointParsers {
       positional: ['port', 'interface', 'backlog'],
       named: ['privateKey', 'certKey', 'ca', 'alpn'],
       make: (reactor, args) =>
-        new TCPServerEndpoint(reactor, args.wholeNumber('port', 0, 65_535), {
-          interface: args.has('interface') ? args.ipAddress('interface').host : undefined,
-          backlog: args.has('backlog') ? args.wholeNumber('backlog', 1, 65_535) : undefined,
+        new TCPServerEndpoint(reactor, localPort(args), {
+          ...listenArguments(args),
           tls: {
             key: args.contents('privateKey', read),
             cert: identity(args).cert,
