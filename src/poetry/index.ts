@@ -13,6 +13,16 @@ export { PoetryFactory, PoetryProtocol, type SlowPoetryOptions } from './poetry-
 export { getPoetry, getPoetryBytes, type GetPoetryOptions, PoemCutOff, PoetryClientProtocol } from './poetry-client.ts'
 export { concurrent, type Job, type Mode, modes, sequential } from './download.ts'
 
+/* the transform service, its server and its client */
+export { builtInTransforms, type Transform } from './transform/transforms.ts'
+export { TransformFailed, TransformService } from './transform/transform-service.ts'
+export { TransformFactory, TransformProtocol, type TransformProtocolOptions } from './transform/transform-protocol.ts'
+export { TransformClientProtocol, type TransformClientOptions, transformPoem } from './transform/transform-client.ts'
+
+/* the caching proxy */
+export { PoemCache, type PoemCacheOptions } from './proxy/poem-cache.ts'
+export { PoetryProxyFactory, PoetryProxyProtocol } from './proxy/proxy-protocol.ts'
+
 /* the experiment */
 export { type Experiment, experiment, type ExperimentOptions, type Run } from './experiment.ts'
 export { type Bar, barsOf, drawBar } from './timeline.ts'
