@@ -1,7 +1,7 @@
 /** The recorder: what it writes down, and what it makes of it. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { setTracer, trace } from '../../src/framework/trace/hook.ts'
-import { Recorder } from '../../src/framework/trace/recorder.ts'
+import { Recorder, type TraceEvent } from '../../src/framework/trace/recorder.ts'
 
 afterEach(() => void setTracer(undefined))
 
@@ -216,5 +216,17 @@ describe('maxEvents', () => {
     for (let i = 0; i < 5; i++) record.at('d.new', new Thing())
     expect(record.events.map(({ seq }) => seq)).toEqual([6, 7, 8])
     expect(record.dropped).toBe(5)
+  })
+})
+
+describe('wrote', () => {
+  it('hears of each event once, in order, ends of spans and events that are forgotten later included', () => {
+    const heard: TraceEvent[] = []
+    const record = new Recorder({ now: () => 0, maxEvents: 1, wrote: (event) => heard.push(event) })
+    const outer = record.begin('call', new Thing())
+    record.begin('d.fire', new Thing())
+    record.end(outer)
+    expect(heard.map(({ seq, k }) => `${seq} ${k}`)).toEqual(['1 call', '2 d.fire', '3 end', '4 end'])
+    expect(record.events).toEqual(heard.slice(3))
   })
 })

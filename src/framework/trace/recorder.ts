@@ -35,6 +35,8 @@ export interface RecorderOptions {
   readonly detail?: 1 | 2 | 3
   /** Only the newest so many events are kept. */
   readonly maxEvents?: number
+  /** Told of each event when it is written down, to put it into a file for example. */
+  readonly wrote?: (event: TraceEvent) => void
 }
 
 interface Span {
@@ -55,6 +57,7 @@ export class Recorder implements Tracer {
   readonly #start: number
   readonly #detail: number
   readonly #maxEvents: number
+  readonly #wrote: ((event: TraceEvent) => void) | undefined
   #ring: TraceEvent[] = []
   #seq = 0
   #open: Span[] = []
@@ -64,11 +67,12 @@ export class Recorder implements Tracer {
   readonly #processes = new WeakMap<object, string>()
   readonly #marks = new WeakMap<object, Seq>()
 
-  constructor({ now, detail = 2, maxEvents = Infinity }: RecorderOptions) {
+  constructor({ now, detail = 2, maxEvents = Infinity, wrote }: RecorderOptions) {
     this.#now = now
     this.#start = now()
     this.#detail = detail
     this.#maxEvents = Math.max(1, maxEvents)
+    this.#wrote = wrote
   }
 
   /** What happened, oldest first: a fresh array. */
@@ -165,6 +169,7 @@ export class Recorder implements Tracer {
     const seq = ++this.#seq
     const whole = { seq, t: Math.round((this.#now() - this.#start) * 1000), ...event } as TraceEvent
     this.#ring[this.#ring.length < this.#maxEvents ? this.#ring.length : (seq - 1) % this.#maxEvents] = whole
+    this.#wrote?.(whole)
     return whole
   }
 }
