@@ -3,13 +3,14 @@ import {
   CancelledError,
   connectProtocol,
   Deferred,
+  Factory,
   flushUnhandled,
   Protocol,
   TCPClientEndpoint,
   toBytes,
   toText,
 } from 'couplet'
-import { getPoetryBytes, PoemCache, PoemCutOff, PoetryFactory, PoetryProxyFactory } from 'couplet/poetry'
+import { getPoetryBytes, PoemCache, PoemCutOff, PoetryProtocol, PoetryProxyFactory } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
 import { assertNoResult, failureResultOf, ManualClock, successResultOf } from 'couplet/testing'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -186,20 +187,18 @@ function network({ delay = 1000 } = {}) {
   const [server, proxy, client] = [sim.host('server'), sim.host('proxy'), sim.host('client')].map((h) => h.reactor)
   let connections = 0
   let open = 0
-  class Watched extends PoetryFactory {
-    override buildProtocol() {
+  class WatchedProtocol extends PoetryProtocol {
+    override connectionMade(): void {
       connections++
       open++
-      const protocol = super.buildProtocol()
-      const { connectionLost } = protocol
-      protocol.connectionLost = (reason) => {
-        open--
-        return connectionLost.call(protocol, reason)
-      }
-      return protocol
+      super.connectionMade()
+    }
+    override connectionLost(): void {
+      open--
     }
   }
-  const listening = server!.listenTCP(10_000, new Watched(server!, poem, { delay }))
+  const poets = Factory.forProtocol(() => new WatchedProtocol(server!, poem, { delay }))
+  const listening = server!.listenTCP(10_000, poets)
   const upstream = new TCPClientEndpoint(proxy!, 'server', 10_000, { timeout: 1000 })
   const cache = new PoemCache(proxy!, () => getPoetryBytes(upstream))
   const proxied = proxy!.listenTCP(12_000, new PoetryProxyFactory(cache))

@@ -168,7 +168,7 @@ describe('a transform server', () => {
         for (const step of steps) {
           if (step === 'pause') slow(transport)
           else if (step === 'resume') fast(transport)
-          else finish(step as number)
+          else finish(step)
           expect(expected.join('').startsWith(transport.text())).toBe(true)
         }
         fast(transport)

@@ -70,7 +70,7 @@ export class InOrder<A> implements PushProducer {
         const [slot] = this.#slots
         if (slot === undefined || !('answer' in slot)) break
         this.#slots.shift()
-        this.#send(slot.answer as A)
+        this.#send(slot.answer)
       }
     } finally {
       this.#sending = false

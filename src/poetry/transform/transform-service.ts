@@ -4,7 +4,7 @@
  * Ancestor: `TransformService` of krondo's part 12. There the peer's bytes chose a method by its name; here they choose
  * from a Map, and nothing else can be reached.
  */
-import { type Deferred, execute, logError } from 'couplet'
+import { CancelledError, type Deferred, execute, logError } from 'couplet'
 import { printable } from '../printable.ts'
 import { builtInTransforms, type Transform } from './transforms.ts'
 
@@ -44,7 +44,7 @@ export class TransformService {
       if (transform !== undefined) return transform(poem)
       throw new TransformFailed(`there is no transform "${shown(name)}" (there are: ${this.names.join(', ')})`)
     }).addErrback((failure) => {
-      if (transform === undefined) return failure
+      if (transform === undefined || failure.value instanceof CancelledError) return failure
       logError(failure)
       throw new TransformFailed(`the transform "${shown(name)}" failed`, { cause: failure.value })
     })
