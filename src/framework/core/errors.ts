@@ -255,10 +255,15 @@ export class SendQueueOverflow extends Error {
   /** How many may wait (`maxSendQueue`). */
   readonly limit: number
 
-  constructor(peer: Subject, offered: number, limit: number) {
+  /** @param slower what the program can do to write no faster than it leaves */
+  constructor(
+    peer: Subject,
+    offered: number,
+    limit: number,
+    slower = 'register a producer, so that a slow peer pauses it',
+  ) {
     super(
-      `${peer}: ${offered} bytes would be waiting to be sent, the limit is ${limit}` +
-        ' (register a producer, so that a slow peer pauses it, or raise maxSendQueue)',
+      `${peer}: ${offered} bytes would be waiting to be sent, the limit is ${limit} (${slower}, or raise maxSendQueue)`,
     )
     this.offered = offered
     this.limit = limit
@@ -382,7 +387,56 @@ export class StringTooLong extends LocalProtocolError {
   }
 }
 
+/** The datagram is longer than UDP, or `maxPacketSize`, allows. Thrown by `write`; as a report, one that arrived. */
+export class MessageLengthError extends LocalProtocolError {
+  static {
+    this.prototype.name = 'MessageLengthError'
+  }
+  override readonly code: string = 'ERR_MESSAGE_LENGTH'
+  /** The length of the datagram, in bytes. */
+  readonly offered: number
+  /** The longest that is allowed, in bytes. */
+  readonly limit: number
+
+  constructor(peer: Subject, offered: number, limit: number) {
+    super(`${peer}: a datagram of ${offered} bytes, the limit is ${limit} (split it, or see maxPacketSize)`)
+    this.offered = offered
+    this.limit = limit
+  }
+}
+
+/* ------------------------------------------------------------------ a datagram was lost, and somebody knows */
+
+/** A datagram could not be sent, or did not arrive; most that are lost nobody knows of. Comes to `datagramLost`. */
+export class DatagramLost extends Error {
+  static {
+    this.prototype.name = 'DatagramLost'
+  }
+  readonly code: string = 'ERR_DATAGRAM_LOST'
+  /** Whom it was for. */
+  readonly address: Subject
+
+  constructor(address: Subject, why: string, options?: ErrorOptions) {
+    super(`${address}: a datagram was lost: ${why}`, options)
+    this.address = address
+  }
+}
+
 /* ------------------------------------------------------------------ the program is wrong */
+
+/** A datagram port cannot send there: a name, an address of the other kind, or none. Thrown; nothing is sent. */
+export class InvalidAddressError extends Error {
+  static {
+    this.prototype.name = 'InvalidAddressError'
+  }
+  readonly code: string = 'ERR_INVALID_ADDRESS'
+  readonly address: Subject
+
+  constructor(address: Subject, why: string) {
+    super(`${address}: ${why}`)
+    this.address = address
+  }
+}
 
 /** `cancel`, `reset` or `delay` of a timer that has already been called. Thrown. */
 export class AlreadyCalled extends Error {

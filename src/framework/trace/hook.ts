@@ -23,11 +23,13 @@ export type Kind =
   | 'unlisten'
   | `conn.${'open' | 'made' | 'fail' | 'half' | 'close' | 'lost'}`
   | `bytes.${'write' | 'sent' | 'arrive' | 'recv'}`
+  | `dgram.${'send' | 'recv' | 'lost'}`
   | 'buf'
   | 'flow'
   | `frame.${'in' | 'out'}`
   | `d.${'new' | 'add' | 'fire' | 'run' | 'pass' | 'wait' | 'resume' | 'cancel' | 'lost'}`
   | `rx.${'sub' | 'next' | 'error' | 'complete' | 'unsub'}`
+  | 'service'
   | 'fault'
   | 'log'
   | 'mark'
