@@ -2,6 +2,16 @@
  * `couplet/sim`: the same programs as over sockets, on a network in memory and in virtual time.
  */
 
-export { type HostOptions, Sim, type SimOptions } from './sim.ts'
-export { type SimHost } from './sim-host.ts'
+/* the world */
+export { SimEscape } from './escape.ts'
+export { type RandomStream } from './random-stream.ts'
+export { type HostOptions, InvariantBroken, Sim, type SimOptions } from './sim.ts'
+export { type CrashKind, type Program, type SimHost } from './sim-host.ts'
 export { type SimReactor } from './sim-reactor.ts'
+
+/* its network */
+export { type Link, type SlowOptions } from './network/link.ts'
+export { type Delivery, type LinkOptions } from './network/link-options.ts'
+export { type NameAnswer } from './network/name-service.ts'
+export { type Packet, type Rule, type Verdict } from './network/packet.ts'
+export { type SocketInfo } from './network/sockets.ts'

@@ -1,123 +1,185 @@
 /**
- * A machine of the simulated world: its name, its addresses, its ports, and the reactor of the program that runs on it.
+ * A machine of the simulated world: its name, its addresses, what its kernel keeps, and the program that runs on it.
  *
- * No ancestor: Twisted's fakes know one process only.
+ * The program can be busy, be stopped, crash and be started again; the kernel's side of it goes on meanwhile as a real
+ * one would. No ancestor: Twisted's fakes know one process only.
  */
-import { type IPAddress, ipAddress } from '../core/address.ts'
-import { CannotListenError } from '../core/errors.ts'
-import type { SimPort } from './sim-port.ts'
+import type { Address, IPAddress } from '../core/address.ts'
+import { trace } from '../trace/hook.ts'
+import type { Attempt } from './network/attempt.ts'
+import type { Network } from './network/network.ts'
+import { once } from './network/path.ts'
+import { PortTable } from './network/port-table.ts'
+import type { SimConnection } from './network/sim-connection.ts'
+import { type SocketInfo, socketsOf } from './network/sockets.ts'
+import type { SimProcess } from './sim-process.ts'
 import { SimReactor } from './sim-reactor.ts'
-import type { Timeline } from './timeline.ts'
-import type { World } from './world.ts'
 
-/** Where ports begin and end that are given out when any will do (IANA, RFC 6335). */
-const firstFree = 49_152
-const lastFree = 65_535
+/**
+ * How a program ends that did not mean to. `process`: it is killed, and its kernel closes what it had open, so its peers
+ * hear of it. `power`: the machine is off, and nobody hears anything.
+ */
+export type CrashKind = 'process' | 'power'
+
+/** What runs on a host, from its start; called again each time the host is restarted. */
+export type Program = (reactor: SimReactor) => unknown
 
 export class SimHost {
   readonly name: string
   /** Its addresses, with port 0; the first one of a family is where its connections start from. */
   readonly addresses: readonly IPAddress[]
-  /** The outside world as programs on this host see it. */
-  readonly reactor: SimReactor
-  readonly #listeners = new Map<number, SimPort[]>()
-  /** How many listeners and connections hold each port. */
-  readonly #uses = new Map<number, number>()
-  #nextFree = firstFree
+  /** Its ports and paths. */
+  readonly ports: PortTable
+  /** Its ends of connections that the kernel still knows, and its attempts to connect. For the network. */
+  readonly ends = new Set<SimConnection>()
+  readonly attempts = new Set<Attempt>()
+  readonly #network: Network
+  readonly #descriptors = new Set<object>()
+  readonly #counts = new Map<string, number>()
+  #reactor: SimReactor
+  #program: Program | undefined
+  #restores: (() => void)[] = []
 
   /** Made by `sim.host`. */
-  constructor(world: World, timeline: Timeline, name: string, addresses: readonly IPAddress[]) {
+  constructor(network: Network, name: string, addresses: readonly IPAddress[]) {
+    this.#network = network
     this.name = name
     this.addresses = addresses
-    this.reactor = new SimReactor(world, timeline, this)
+    this.ports = new PortTable(name, addresses)
+    this.#reactor = new SimReactor(network, this, 1)
   }
 
-  /** Whether `address` is one of this host's, or its loopback. */
-  has(address: IPAddress): boolean {
-    return isLoopback(address) || this.addresses.some(({ host }) => host === address.host)
+  /** The outside world as the program on this host sees it. A restart gives a new one. */
+  get reactor(): SimReactor {
+    return this.#reactor
   }
 
-  /** The address from which it reaches `to`, if it has one of that kind. */
-  sourceFor(to: IPAddress): IPAddress | undefined {
-    if (isLoopback(to)) return ipAddress(to.host)
-    return this.addresses.find(({ kind }) => kind === to.kind)
+  /** The program's process, as the kernel sees it. */
+  get process(): SimProcess {
+    return this.#reactor.process
   }
 
-  /** Who answers at this address. */
-  listenerAt(address: IPAddress): SimPort | undefined {
-    return this.#listeners.get(address.port)?.find(({ host }) => covers(host, address))
+  /* ---------------------------------------------------------------- the program */
+
+  /**
+   * Starts a program now, and again whenever the host is restarted. What it keeps outside of itself survives a crash,
+   * which in the real world it would not.
+   */
+  run(program: Program): void {
+    this.#program = program
+    this.#start()
+  }
+
+  /** The program computes for so many milliseconds: nothing of it runs until then, and the network goes on. */
+  busy(ms: number): void {
+    if (!(ms >= 0 && ms < Infinity)) throw new RangeError(`a program is busy for 0 or more milliseconds, not ${ms}`)
+    this.process.busy(Math.round(ms * 1000))
+  }
+
+  /** Stops the program where it is, as SIGSTOP does, until {@link resume}: its connections stay, and nobody reads them. */
+  pause(): void {
+    this.#note('pause')
+    this.process.stop()
+  }
+
+  resume(): void {
+    this.#note('resume')
+    this.process.resume()
+  }
+
+  get paused(): boolean {
+    return this.process.stopped
   }
 
   /**
-   * @returns the address that a new listener is to have: a free port for port 0
-   * @throws CannotListenError
+   * The program ends at once; nothing of it runs any more: no `connectionLost`, no timer, no errback. What is left of it
+   * and goes on all the same (a promise) reaches nothing: what it asks of its reactor is never answered.
    */
-  addressToListen(wanted: IPAddress): IPAddress {
-    if (!isWildcard(wanted) && !this.has(wanted)) {
-      throw new CannotListenError(wanted, `it is not an address of ${this.name} (${this.addresses.join(', ')})`)
+  crash(kind: CrashKind = 'process'): void {
+    if (this.process.dead) return
+    this.#note(`crash ${kind}`)
+    this.process.kill()
+    for (const attempt of this.attempts) attempt.abandon()
+    this.ports.abandon()
+    for (const end of this.ends) {
+      this.#network.connections.delete(end)
+      if (kind === 'process') end.abandon()
+      else end.vanish()
     }
-    if (wanted.port === 0) {
-      const port = this.freePort()
-      if (port === undefined) throw new CannotListenError(wanted, `no port from ${firstFree} to ${lastFree} is free`)
-      return wanted.withPort(port)
+    this.#descriptors.clear()
+    if (kind === 'power') this.#restores = this.#network.pathsOf(this).map((path) => path.partition())
+  }
+
+  /** Starts the host again after a {@link crash}: a new reactor, and the program from its beginning. */
+  restart(): void {
+    if (!this.process.dead) return
+    this.#note('restart')
+    for (const restore of this.#restores.splice(0)) restore()
+    this.#reactor = new SimReactor(this.#network, this, this.#reactor.generation + 1)
+    this.#start()
+  }
+
+  /** Whether it has crashed and was not restarted. */
+  get crashed(): boolean {
+    return this.process.dead
+  }
+
+  #start(): void {
+    const { turn } = this.process
+    turn.enter()
+    try {
+      this.#program?.(this.#reactor)
+    } finally {
+      turn.leave()
     }
-    if (this.#listeners.get(wanted.port)?.some(({ host }) => covers(host, wanted) || covers(wanted, host))) {
-      throw new CannotListenError(wanted, 'address already in use (is another server running?)')
-    }
-    return wanted
   }
 
-  /** `port` answers from now on. */
-  addListener(port: SimPort): void {
-    const { port: number } = port.host
-    this.#listeners.set(number, [...(this.#listeners.get(number) ?? []), port])
-    this.hold(number)
+  /* ---------------------------------------------------------------- the kernel */
+
+  /** How many sockets the program may have open at once. */
+  descriptorLimit = Infinity
+
+  /** What is open here, as `netstat` shows it. */
+  netstat(): readonly SocketInfo[] {
+    return socketsOf(this)
   }
 
-  removeListener(port: SimPort): void {
-    const { port: number } = port.host
-    const left = this.#listeners.get(number)?.filter((other) => other !== port) ?? []
-    if (left.length > 0) this.#listeners.set(number, left)
-    else this.#listeners.delete(number)
-    this.release(number)
+  /**
+   * `socket` needs a descriptor.
+   *
+   * @param anyway even if there is none left
+   * @returns false if there is none left
+   */
+  opened(socket: object, anyway = false): boolean {
+    if (!anyway && this.#descriptors.size >= this.descriptorLimit) return false
+    this.#descriptors.add(socket)
+    return true
   }
 
-  /** A port that nobody holds, always the same in the same world; `undefined` if all are taken. */
-  freePort(): number | undefined {
-    for (let tries = firstFree; tries <= lastFree; tries++) {
-      const port = this.#nextFree
-      this.#nextFree = port === lastFree ? firstFree : port + 1
-      if (!this.holds(port)) return port
-    }
-    return undefined
+  /** `socket` needs its descriptor no more, if it had one. */
+  closed(socket: object): void {
+    this.#descriptors.delete(socket)
   }
 
-  /** Whether a listener or a connection has this port. */
-  holds(port: number): boolean {
-    return this.#uses.has(port)
+  /** How often this was asked with this address, this time included. */
+  count(address: Address): number {
+    const text = String(address)
+    const count = (this.#counts.get(text) ?? 0) + 1
+    this.#counts.set(text, count)
+    return count
   }
 
-  hold(port: number): void {
-    this.#uses.set(port, (this.#uses.get(port) ?? 0) + 1)
-  }
-
-  release(port: number): void {
-    const uses = (this.#uses.get(port) ?? 1) - 1
-    if (uses > 0) this.#uses.set(port, uses)
-    else this.#uses.delete(port)
+  #note(what: string): void {
+    trace?.at('fault', this.#reactor, { what, host: this.name })
   }
 }
 
-/** 127.0.0.1 and its kin, and ::1. */
-export function isLoopback({ host }: IPAddress): boolean {
-  return host.startsWith('127.') || host === '::1'
-}
-
-function isWildcard({ host }: IPAddress): boolean {
-  return host === '0.0.0.0' || host === '::'
-}
-
-/** Whether a listener at `one` takes what comes to `other`. As on Linux, `::` takes IPv4 as well. */
-function covers(one: IPAddress, other: IPAddress): boolean {
-  return one.host === other.host || one.host === '::' || (one.host === '0.0.0.0' && other.kind === 'IPv4')
+/** Makes a program that is stopped, crashed or short of descriptors well again, when it is called. */
+export function undoing(host: SimHost, what: 'pause' | 'crash'): () => void {
+  const { process } = host
+  return once(() => {
+    if (host.process !== process) return
+    if (what === 'crash') host.restart()
+    else if (!process.dead) host.resume()
+  })
 }

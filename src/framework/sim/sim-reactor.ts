@@ -6,7 +6,7 @@
  */
 import { type Address, type IPAddress, ipAddress } from '../core/address.ts'
 import type { DelayedCall } from '../core/clock.ts'
-import { DNSLookupError, UnsupportedAddress } from '../core/errors.ts'
+import { CannotListenError, UnsupportedAddress } from '../core/errors.ts'
 import { runDelayedCall } from '../core/guard.ts'
 import type { Accept, ListeningPort } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
@@ -15,39 +15,51 @@ import type { Connection } from '../core/transport.ts'
 import { Turn } from '../core/turn.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { trace } from '../trace/hook.ts'
-import { dialTCP } from './dial.ts'
-import type { RandomStream } from './random-stream.ts'
+import { Attempt } from './network/attempt.ts'
+import type { Network } from './network/network.ts'
+import type { Place } from './network/port-table.ts'
+import { SimPort } from './network/sim-port.ts'
+import { keyOf, type RandomStream, scrambled } from './random-stream.ts'
 import type { SimHost } from './sim-host.ts'
-import { SimPort } from './sim-port.ts'
+import { SimProcess } from './sim-process.ts'
 import { SimEvent, type Timeline } from './timeline.ts'
-import type { World } from './world.ts'
 
 const noTLS = 'the simulated network has no TLS (leave out `tls`, or use couplet/node)'
 
 export class SimReactor extends Reactor {
   readonly turn: Turn
-  readonly #world: World
+  /** The program, as its kernel sees it. */
+  readonly process: SimProcess
+  /** 1 for the host's first program, 2 after its first restart, and so on. */
+  readonly generation: number
+  readonly #network: Network
   readonly #timeline: Timeline
   readonly #host: SimHost
   readonly #random: RandomStream
   readonly #timers: TimerQueue
   readonly #timerDue: SimEvent
   readonly #nextTurn: SimEvent
+  readonly #key: number
   /** The instant of the timer that was called last, how deep in it, and which calls are no deeper than that. */
   #instant = -1
   #depth = 0
-  #generation = 0
+  #mark = 0
   /** What the next turn begins with. */
   #begin: () => void = () => {}
 
-  /** Made by `sim.host`. */
-  constructor(world: World, timeline: Timeline, host: SimHost) {
+  /** Made by `sim.host`, and by `host.restart`. */
+  constructor(network: Network, host: SimHost, generation: number) {
     super()
-    this.#world = world
+    const { timeline } = network
+    const name = generation === 1 ? `host:${host.name}` : `host:${host.name}:${generation}`
+    this.#network = network
     this.#timeline = timeline
     this.#host = host
-    this.#random = world.randomStream(`host:${host.name}`)
-    this.turn = new Turn({
+    this.generation = generation
+    this.#random = network.random(name)
+    this.#key = keyOf(name)
+    this.process = new SimProcess(timeline)
+    this.turn = this.process.turn = new Turn({
       atEndOfTurn: (f) => timeline.atEndOfTurn(f),
       inNextTurn: (f) => {
         this.#begin = f
@@ -55,17 +67,17 @@ export class SimReactor extends Reactor {
       },
     })
     this.#timers = new TimerQueue(this, () => this.#armTimers())
-    this.#timerDue = new SimEvent(this.turn, () => this.#callTimer())
-    this.#nextTurn = new SimEvent(this.turn, () => this.#begin())
+    this.#timerDue = this.#event(1, () => this.#callTimer())
+    this.#nextTurn = this.#event(2, () => this.#begin())
     trace?.at('proc', this, { name: host.name, clock: 'virtual' })
   }
 
   override now(): number {
-    return this.#timeline.now / 1000
+    return this.process.now / 1000
   }
 
   override wallTime(): number {
-    return this.#world.epoch + this.now()
+    return this.#network.epoch + this.now()
   }
 
   override random(): number {
@@ -84,43 +96,64 @@ export class SimReactor extends Reactor {
   override resolve(host: string): Deferred<readonly IPAddress[]> {
     const literal = ipAddress(host)
     const answer = new Deferred<readonly IPAddress[]>(() => this.#timeline.cancel(answered))
-    const answered = new SimEvent(this.turn, () => {
-      const found = literal === undefined ? this.#world.lookUp(host) : [literal]
-      if (found === undefined) answer.errback(new DNSLookupError(host))
-      else answer.callback(found)
+    const answered = this.#event(3, () => {
+      const found = literal === undefined ? this.#network.names.lookUp(host) : [literal]
+      if (found instanceof Error) answer.errback(found)
+      else if (found !== undefined) answer.callback(found)
     })
-    this.#timeline.schedule(answered)
+    this.#schedule(answered)
     return answer
   }
 
   override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
     // Rather not at all than in the clear.
     if (options.tls !== undefined) return failed(new UnsupportedAddress(address, noTLS))
-    if (isTCP(address)) return dialTCP(this.#world, this.#timeline, this.#host, address, options)
-    return failed(new UnsupportedAddress(address))
+    if (!isPlace(address)) return failed(new UnsupportedAddress(address))
+    if (this.process.dead) return new Deferred<Connection>()
+    return new Attempt(this.#network, this.#host, address, options).result
   }
 
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
-    if (!isTCP(address)) return failed(new UnsupportedAddress(address))
+    if (!isPlace(address)) return failed(new UnsupportedAddress(address))
     if (options.tls !== undefined) return failed(new UnsupportedAddress(address, noTLS))
     const opened = new Deferred<ListeningPort>(() => this.#timeline.cancel(opening))
-    const opening = new SimEvent(this.turn, () => {
+    const opening = this.#event(4, () => {
       try {
-        const free = this.#host.addressToListen(address)
-        const port = new SimPort(this.#timeline, this.#host, free, accept, options)
-        this.#host.addListener(port)
-        opened.callback(port)
+        opened.callback(this.#open(address, accept, options))
       } catch (error) {
         opened.errback(error)
       }
     })
-    this.#timeline.schedule(opening)
+    this.#schedule(opening)
     return opened
+  }
+
+  /** Calls `f` in a later event. For what belongs to this reactor. */
+  inLaterEvent(f: () => void): void {
+    this.#schedule(this.#event(5, f))
+  }
+
+  #open(address: Place, accept: Accept, options: ListenOptions): ListeningPort {
+    const host = this.#host
+    const free = host.ports.addressToListen(address)
+    const port = new SimPort(this.#timeline, host, this, free, accept, options)
+    if (!host.opened(port)) throw new CannotListenError(address, 'too many open files (the host has a limit)')
+    host.ports.addListener(port)
+    return port
+  }
+
+  #event(purpose: number, happen: () => void): SimEvent {
+    return new SimEvent(this.process, 'program', scrambled(this.#key + purpose), happen)
+  }
+
+  /** Something that this process asked for happens, a little later; never, if it is dead. */
+  #schedule(event: SimEvent): void {
+    if (!this.process.dead) this.#timeline.schedule(event, this.process.now - this.#timeline.now)
   }
 
   #armTimers(): void {
     const { next } = this.#timers
-    if (next === undefined) {
+    if (next === undefined || this.process.dead) {
       this.#timeline.cancel(this.#timerDue)
       return
     }
@@ -146,21 +179,21 @@ export class SimReactor extends Reactor {
     if (this.#instant !== this.#timeline.now) {
       this.#instant = this.#timeline.now
       this.#depth = 0
-      this.#generation = this.#timers.mark()
+      this.#mark = this.#timers.mark()
     }
-    let call = this.#timers.take(next, this.#generation)
+    let call = this.#timers.take(next, this.#mark)
     if (call === undefined) {
       this.#timeline.deepen()
       this.#depth = this.#timeline.depth
-      this.#generation = this.#timers.mark()
+      this.#mark = this.#timers.mark()
       call = this.#timers.take(next)
     }
     if (call !== undefined) runDelayedCall(this.turn, call)
   }
 }
 
-function isTCP(address: Address): address is IPAddress {
-  return (address.kind === 'IPv4' || address.kind === 'IPv6') && address.type === 'TCP'
+function isPlace(address: Address): address is Place {
+  return address.kind === 'UNIX' || ((address.kind === 'IPv4' || address.kind === 'IPv6') && address.type === 'TCP')
 }
 
 function failed(error: Error): Deferred<never> {

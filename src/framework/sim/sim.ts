@@ -4,35 +4,41 @@
  *
  * Ancestors: `twisted.internet.task.Clock`, `twisted.internet.testing.MemoryReactor` and `twisted.test.iosim`, in one.
  */
-import { type IPAddress, IPv4Address, ipAddress } from '../core/address.ts'
+import { ipAddress } from '../core/address.ts'
+import { forbidEscapes, type SimEscape } from './escape.ts'
 import { holdReports, releaseReports, reportNow } from './held-reports.ts'
 import { Hop } from './hop.ts'
-import type { PipeOptions } from './pipe.ts'
-import { RandomStream } from './random-stream.ts'
-import { isLoopback, SimHost } from './sim-host.ts'
+import type { NameAnswer } from './network/name-service.ts'
+import { Link } from './network/link.ts'
+import { type LinkOptions, linkTerms } from './network/link-options.ts'
+import { Network } from './network/network.ts'
+import type { Rule } from './network/packet.ts'
+import { once } from './network/path.ts'
+import { socketTable } from './network/sockets.ts'
+import { keyOf, type RandomStream } from './random-stream.ts'
+import { SimHost } from './sim-host.ts'
 import { Timeline } from './timeline.ts'
-import type { World } from './world.ts'
 
-/** What a simulated world is like. */
-export interface SimOptions {
-  /** Decides what `reactor.random()` says. 0 unless given. */
+/** What a simulated world is like. What it says about links holds for all of them, until `sim.link` changes one. */
+export interface SimOptions extends LinkOptions {
+  /** Decides what `reactor.random()` says, and everything else that is left to chance. 0 unless given. */
   readonly seed?: number | string
   /** When the world begins, in milliseconds since 1970: 2020-01-01 unless given. */
   readonly epoch?: number
-  /** From one host to any other, in milliseconds; a host reaches itself at once. 0 unless given. */
-  readonly latency?: number
-  /** Bytes in a connection's send buffer, at each end. 64 KiB unless given. */
-  readonly sendBuffer?: number
-  /** Bytes in a connection's receive buffer, at each end. 64 KiB unless given. */
-  readonly receiveBuffer?: number
+  /** In which order things of one instant happen: as they were asked for, or as the seed says. `in order` unless given. */
+  readonly ties?: 'in order' | 'shuffled'
   /** How many events may follow from each other at one instant before `advance` and `run` throw. 10,000 unless given. */
   readonly maxEventsAtOnce?: number
+  /** Whether what happens may ask the real world for the time or for chance. `forbidden` unless given. */
+  readonly escapes?: 'forbidden' | 'allowed'
 }
 
 /** What a host is like. */
 export interface HostOptions {
   /** IP addresses as text. 10.0.0.1 for the first host, 10.0.0.2 for the next, and so on, unless given. */
   readonly addresses?: readonly string[]
+  /** How many sockets its program may have open at once. Any number unless given. */
+  readonly descriptors?: number
 }
 
 /** 2020-01-01T00:00:00Z, in milliseconds since 1970. */
@@ -50,28 +56,18 @@ const oneDay = 86_400_000
  */
 export class Sim {
   readonly #timeline: Timeline
-  readonly #world: World
-  readonly #names = new Map<string, SimHost>()
-  readonly #addresses = new Map<string, SimHost>()
+  readonly #network: Network
+  readonly #guarded: boolean
+  readonly #invariants: { readonly name: string; readonly holds: () => string | undefined | void }[] = []
+  /** What ends the world as soon as the present event is over. */
+  #broken: Error | undefined
 
   constructor(options: SimOptions = {}) {
-    const { seed = 0, epoch = year2020, latency = 0, sendBuffer = 65_536, receiveBuffer = 65_536 } = options
-    if (!(latency >= 0 && latency < Infinity)) {
-      throw new RangeError(`a latency is a number of milliseconds, 0 or more, not ${latency}`)
-    }
-    for (const size of [sendBuffer, receiveBuffer]) {
-      if (!Number.isInteger(size) || size < 1) throw new RangeError(`a buffer holds 1 byte or more, not ${size}`)
-    }
-    this.#timeline = new Timeline(options.maxEventsAtOnce ?? 10_000)
-    const link: PipeOptions = { latency: microseconds(latency), sendBuffer, receiveBuffer }
-    const loopback: PipeOptions = { ...link, latency: 0 }
-    this.#world = {
-      epoch,
-      randomStream: (name) => new RandomStream(seed, name),
-      hostAt: (address, from) => (isLoopback(address) ? from : this.#addresses.get(address.host)),
-      lookUp: (name) => (name === 'localhost' ? localhost : this.#names.get(name.toLowerCase())?.addresses),
-      pipe: (from, to) => (from === to ? loopback : link),
-    }
+    const { seed = 0, epoch = year2020, maxEventsAtOnce = 10_000, ties = 'in order', escapes = 'forbidden' } = options
+    const shuffle = ties === 'shuffled' ? keyOf(`${seed}/ties`) : undefined
+    this.#timeline = new Timeline({ mostDepth: maxEventsAtOnce, shuffle })
+    this.#network = new Network(this.#timeline, seed, epoch, linkTerms(options))
+    this.#guarded = escapes === 'forbidden'
   }
 
   /** Milliseconds since the world began. */
@@ -84,37 +80,121 @@ export class Sim {
     return this.#timeline.size
   }
 
+  /** How many events have happened. */
+  get events(): number {
+    return this.#timeline.happened
+  }
+
+  /** The same for two worlds only if the same has happened in both of them, in the same order. */
+  get hash(): string {
+    return this.#timeline.hash
+  }
+
+  /* ---------------------------------------------------------------- what there is */
+
   /**
    * A new host, which every other one reaches by its name and its addresses.
    *
    * @throws Error if the name or an address is taken
    */
   host(name: string, options: HostOptions = {}): SimHost {
-    if (this.#names.has(name.toLowerCase())) throw new Error(`there is a host ${name} already`)
+    if (this.#network.hostNamed(name) !== undefined) throw new Error(`there is a host ${name} already`)
     const texts = options.addresses ?? [this.#nextAddress()]
     const addresses = texts.map((text) => {
       const address = ipAddress(text)
       if (address === undefined) throw new Error(`${name}: ${text} is not an IP address`)
-      const owner = this.#addresses.get(address.host)
+      const owner = this.#network.owner(address.host)
       if (owner !== undefined) throw new Error(`${name}: the address ${text} belongs to ${owner.name} already`)
       return address
     })
-    const host = new SimHost(this.#world, this.#timeline, name, addresses)
-    this.#names.set(name.toLowerCase(), host)
-    for (const address of addresses) this.#addresses.set(address.host, host)
+    const host = new SimHost(this.#network, name, addresses)
+    host.descriptorLimit = options.descriptors ?? Infinity
+    this.#network.add(host)
     return host
   }
+
+  /** All hosts, in the order in which they were made. */
+  get hosts(): readonly SimHost[] {
+    return this.#network.hosts
+  }
+
+  /** What lies between two hosts, to change it. @throws Error if there is no such host, or both are the same */
+  link(one: string, other: string): Link {
+    const [from, to] = [this.#known(one), this.#known(other)]
+    if (from === to) throw new Error(`${one} reaches itself without a link`)
+    const paths = [this.#network.path(from, to), this.#network.path(to, from)]
+    return new Link(paths, () => this.#disturbed(from, to))
+  }
+
+  /**
+   * Whoever looks `name` up gets this answer from now on, whether a host has that name or not; `undefined` takes it back.
+   *
+   * @throws RangeError if it is a list in which something is not an IP address
+   */
+  name(name: string, answer: NameAnswer | undefined): void {
+    this.#network.names.answer(name, answer)
+  }
+
+  /** The stream of numbers with this name: for what a test leaves to chance. A new one each time, from its beginning. */
+  random(name: string): RandomStream {
+    return this.#network.random(`test:${name}`)
+  }
+
+  /**
+   * Lets `rule` decide what becomes of each packet that is about to arrive at another host; of several rules the first
+   * that says something counts.
+   *
+   * @returns a function that takes it back
+   */
+  rule(rule: Rule): () => void {
+    const { rules } = this.#network
+    rules.push(rule)
+    return once(() => rules.splice(rules.indexOf(rule), 1))
+  }
+
+  /**
+   * Looks after every event whether something holds that always should.
+   *
+   * @param holds says what is wrong, or nothing if it holds; or throws
+   */
+  invariant(name: string, holds: () => string | undefined | void): void {
+    this.#invariants.push({ name, holds })
+  }
+
+  /** All sockets of all hosts as a table, a line each. */
+  netstat(): string {
+    return socketTable(this.hosts.flatMap((host) => host.netstat())).join('\n')
+  }
+
+  /** How the world stands: what is to come, and what is open. For whoever asks why nothing happens any more. */
+  explain(): string {
+    const timers = this.hosts.flatMap((host) => {
+      const calls = host.reactor.pendingCalls()
+      const state = host.crashed ? 'crashed' : host.paused ? 'paused' : 'runs'
+      const next = calls[0] === undefined ? 'no timers' : `${calls.length} timers, the next at ${calls[0].time} ms`
+      return `  ${host.name}: ${state}, ${next}`
+    })
+    return [`at ${this.now} ms, ${this.pending} events are to come`, ...timers, this.netstat()].join('\n')
+  }
+
+  /* ---------------------------------------------------------------- time */
 
   /**
    * Lets time pass, and everything happen that is due by then, now: for programs made of protocols and Deferreds.
    * What waits for a promise goes on only after this has returned; use {@link runFor} for such programs.
    *
-   * @throws Error if 10,000 events (`maxEventsAtOnce`) follow from each other and no time passes
+   * @throws Error if 10,000 events (`maxEventsAtOnce`) follow from each other and no time passes; if an invariant does
+   *   not hold; SimEscape if something asked the real world for the time or for chance
    */
   advance(ms = 0): void {
     if (this.#timeline.happening) throw new Error('advance() was called by something that happens in the world itself')
     const end = this.#in(ms)
-    while (this.#timeline.step(end));
+    const release = this.#guard()
+    try {
+      while (this.#step(end));
+    } finally {
+      release()
+    }
     this.#timeline.passUntil(end)
   }
 
@@ -150,39 +230,100 @@ export class Sim {
     await this.#drive(this.#in(within), () => settled)
     if (settled) return await outcome
     const why = this.pending === 0 ? 'nothing is left to happen' : `${within} ms are over`
-    throw new Error(`at ${this.now} ms, ${why}, and what runUntil() waits for has not settled`)
+    throw new Error(`at ${this.now} ms, ${why}, and what runUntil() waits for has not settled\n${this.explain()}`)
   }
 
   /** The moment `ms` from now, in microseconds. */
   #in(ms: number): number {
-    if (Number.isFinite(ms) && ms >= 0) return this.#timeline.now + microseconds(ms)
+    if (Number.isFinite(ms) && ms >= 0) return this.#timeline.now + Math.round(ms * 1000)
     throw new RangeError(`time passes by a number of milliseconds, 0 or more, not ${ms}`)
   }
 
   async #drive(limit: number, isOver: () => boolean): Promise<void> {
     const hop = new Hop()
+    const release = this.#guard()
     holdReports()
     try {
       do {
         await hop.microtasks()
         reportNow()
-      } while (!isOver() && this.#timeline.step(limit))
+        this.#throwIfBroken()
+      } while (!isOver() && this.#step(limit))
     } finally {
       hop.close()
       releaseReports()
+      release()
+    }
+  }
+
+  #step(limit: number): boolean {
+    const stepped = this.#timeline.step(limit)
+    if (this.#invariants.length > 0) this.#checkInvariants()
+    this.#throwIfBroken()
+    return stepped
+  }
+
+  #throwIfBroken(): void {
+    const broken = this.#broken
+    this.#broken = undefined
+    if (broken !== undefined) throw broken
+  }
+
+  #guard(): () => void {
+    if (!this.#guarded) return () => {}
+    return forbidEscapes((escape: SimEscape) => {
+      this.#broken ??= escape
+    })
+  }
+
+  #checkInvariants(): void {
+    for (const { name, holds } of this.#invariants) {
+      let wrong: string | undefined | void
+      let cause: unknown
+      try {
+        wrong = holds()
+      } catch (error) {
+        wrong = error instanceof Error ? error.message : String(error)
+        cause = error
+      }
+      if (wrong !== undefined) throw new InvariantBroken(name, this.now, wrong, { cause })
+    }
+  }
+
+  #known(name: string): SimHost {
+    const host = this.#network.hostNamed(name)
+    if (host !== undefined) return host
+    const names = this.hosts.map((known) => known.name).join(', ')
+    throw new Error(`there is no host ${name} (there are: ${names})`)
+  }
+
+  /** Connections between the two may never hear from each other again, and find out by asking. */
+  #disturbed(one: SimHost, other: SimHost): void {
+    for (const end of [...one.ends, ...other.ends]) {
+      const far = end.otherEnd.machine
+      if (far !== end.machine && (far === one || far === other)) end.wonders()
     }
   }
 
   #nextAddress(): string {
     for (let number = 1; ; number++) {
       const address = `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`
-      if (!this.#addresses.has(address)) return address
+      if (this.#network.owner(address) === undefined) return address
     }
   }
 }
 
-const localhost: readonly IPAddress[] = [new IPv4Address('TCP', '127.0.0.1', 0)]
+/** Something that should always hold did not, after some event. */
+export class InvariantBroken extends Error {
+  static {
+    this.prototype.name = 'InvariantBroken'
+  }
+  readonly code: string = 'ERR_INVARIANT_BROKEN'
+  /** Which one. */
+  readonly invariant: string
 
-function microseconds(ms: number): number {
-  return Math.round(ms * 1000)
+  constructor(invariant: string, now: number, what: string, options?: ErrorOptions) {
+    super(`at ${now} ms, "${invariant}" does not hold: ${what}`, options)
+    this.invariant = invariant
+  }
 }

@@ -4,49 +4,81 @@
  * Time stands still while an event happens, and jumps to the next one after it. No ancestor: `twisted.internet.task.Clock`
  * knows timers only, and here bytes, connections and turns are events as well.
  */
-import type { Turn } from '../core/turn.ts'
+import { scrambled } from './random-stream.ts'
+import type { SimProcess } from './sim-process.ts'
 
 /**
  * Something that can happen, again and again, but is due once at a time: "the head of this pipe arrives", "the next
  * timer of this host is due". Whoever owns it schedules it anew, so that an event costs no memory.
  */
 export class SimEvent {
-  /** The turn of the process to which it happens; what is written meanwhile leaves when it is over. */
-  readonly turn: Turn
+  /** To whom it happens; what is written meanwhile leaves when it is over. */
+  readonly process: SimProcess
+  /** Whether it is the program's, and waits until the process is ready; otherwise it is the kernel's, and waits for nobody. */
+  readonly ofProgram: boolean
+  /** Who it is, for ties and for the hash: the same number in every world with this seed. */
+  readonly key: number
   readonly happen: () => void
   /** When it is due, in microseconds. The timeline's own bookkeeping, as the rest. */
   time = 0
-  /** Breaks ties. */
+  /** Breaks ties: the tie first, if the world shuffles them, then the order. */
+  tie = 0
   order = 0
   /** How many events of this same instant led to it, one after the other. */
   depth = 0
   /** Its place in the heap; -1 while it is not due. */
   position = -1
+  /** It was due, and waits for a process that is stopped. */
+  waits = false
 
-  constructor(turn: Turn, happen: () => void) {
-    this.turn = turn
+  constructor(process: SimProcess, of: 'program' | 'kernel', key: number, happen: () => void) {
+    this.process = process
+    this.ofProgram = of === 'program'
+    this.key = key
     this.happen = happen
   }
 
   /** Whether it is going to happen. */
   get due(): boolean {
-    return this.position >= 0
+    return this.position >= 0 || this.waits
   }
+}
+
+/** How a {@link Timeline} is. */
+export interface TimelineOptions {
+  /** How many events may follow from each other at one instant before it is a livelock. */
+  readonly mostDepth: number
+  /** Events of one instant that are not of the same channel come in an order that this number decides. */
+  readonly shuffle?: number | undefined
 }
 
 /** Virtual time, in whole microseconds, and the events to come. */
 export class Timeline {
   readonly #heap: SimEvent[] = []
   readonly #mostDepth: number
+  readonly #shuffle: number | undefined
   #now = 0
   #orders = 0
   #depth = 0
   #happening = false
   #endsOfTurn: (() => void)[] = []
+  #happened = 0
+  #hash = 0
+  #hash2 = 0
 
-  /** @param mostDepth how many events may follow from each other at one instant before it is a livelock */
-  constructor(mostDepth: number) {
+  constructor({ mostDepth, shuffle }: TimelineOptions) {
     this.#mostDepth = mostDepth
+    this.#shuffle = shuffle
+  }
+
+  /** How many events have happened. */
+  get happened(): number {
+    return this.#happened
+  }
+
+  /** 64 bits, in hexadecimal, that two worlds share only if the same events have happened to both in the same order. */
+  get hash(): string {
+    return hexadecimal(this.#hash) + hexadecimal(this.#hash2)
   }
 
   /** Microseconds since the world began. */
@@ -84,16 +116,21 @@ export class Timeline {
     event.time = this.#now + delay
     event.order = ++this.#orders
     event.depth = delay === 0 ? depth : 0
-    if (event.position < 0) {
-      event.position = this.#heap.length
-      this.#heap.push(event)
-    }
-    this.#settle(event)
+    if (this.#shuffle !== undefined) event.tie = scrambled(event.key ^ scrambled(this.#shuffle ^ folded(event.time)))
+    this.#enqueue(event)
+  }
+
+  /** `event` was due, and its process is not ready: it is due at `time`, and keeps its place among others. */
+  postpone(event: SimEvent, time: number): void {
+    event.time = time
+    event.depth = 0
+    this.#enqueue(event)
   }
 
   /** `event` is not going to happen, if it was. */
   cancel(event: SimEvent): void {
     const { position } = event
+    event.waits = false
     if (position < 0) return
     event.position = -1
     const last = this.#heap.pop()
@@ -125,8 +162,15 @@ export class Timeline {
     this.cancel(event)
     this.#now = event.time
     this.#depth = event.depth
+    const { process } = event
+    if (event.ofProgram && !process.ready) {
+      process.defer(event)
+      return true
+    }
     if (event.depth > this.#mostDepth) throw this.#livelock()
-    const { turn } = event
+    this.fold(event.key ^ folded(event.time))
+    this.#happened++
+    const { turn } = process
     this.#happening = true
     turn.enter()
     try {
@@ -136,6 +180,12 @@ export class Timeline {
       this.#happening = false
     }
     return true
+  }
+
+  /** Makes `bits` a part of the {@link hash}: something that has happened. */
+  fold(bits: number): void {
+    this.#hash = scrambled(this.#hash ^ bits)
+    this.#hash2 = (Math.imul(this.#hash2, 31) + this.#hash) | 0
   }
 
   /** What happens now goes on as if it were the next event of this instant. @throws Error as {@link step} does */
@@ -164,6 +214,15 @@ export class Timeline {
         ' callLater(0) for ever, or do two protocols answer each other without end? (Give the world a latency, or raise' +
         ' maxEventsAtOnce, if it is meant to be so.)',
     )
+  }
+
+  #enqueue(event: SimEvent): void {
+    event.waits = false
+    if (event.position < 0) {
+      event.position = this.#heap.length
+      this.#heap.push(event)
+    }
+    this.#settle(event)
   }
 
   #settle(event: SimEvent): void {
@@ -197,5 +256,15 @@ export class Timeline {
 }
 
 function isBefore(one: SimEvent, other: SimEvent): boolean {
-  return one.time < other.time || (one.time === other.time && one.order < other.order)
+  if (one.time !== other.time) return one.time < other.time
+  return one.tie === other.tie ? one.order < other.order : one.tie < other.tie
+}
+
+/** A moment in 32 bits. */
+function folded(time: number): number {
+  return (time | 0) ^ Math.trunc(time / 2 ** 32)
+}
+
+function hexadecimal(bits: number): string {
+  return (bits >>> 0).toString(16).padStart(8, '0')
 }

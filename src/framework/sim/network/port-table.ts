@@ -1,0 +1,155 @@
+/**
+ * Which ports and paths of a host are in use, and who listens there.
+ *
+ * No ancestor: it is what a kernel keeps.
+ */
+import type { IPAddress, UNIXAddress } from '../../core/address.ts'
+import { toBytes } from '../../core/bytes.ts'
+import { CannotListenError } from '../../core/errors.ts'
+import type { SimPort } from './sim-port.ts'
+
+/** Where TCP and UNIX sockets can be. */
+export type Place = IPAddress | UNIXAddress
+
+/** Where ports begin and end that are given out when any will do (IANA, RFC 6335). */
+const firstFree = 49_152
+const lastFree = 65_535
+/** So many bytes fit into the address of a UNIX socket on Linux, the zero at its end left out. */
+const longestPath = 107
+
+export class PortTable {
+  readonly #owner: string
+  readonly #addresses: readonly IPAddress[]
+  #listeners = new Map<number, SimPort[]>()
+  /** The sockets of the file system; one whose server has died is still there. */
+  readonly #paths = new Map<string, SimPort | 'dead'>()
+  /** How many listeners and connections hold each port. */
+  #uses = new Map<number, number>()
+  #nextFree = firstFree
+
+  /** @param addresses those of the host that is called `owner` */
+  constructor(owner: string, addresses: readonly IPAddress[]) {
+    this.#owner = owner
+    this.#addresses = addresses
+  }
+
+  /** Whether `address` is one of this host's, or its loopback. */
+  has(address: IPAddress): boolean {
+    return isLoopback(address) || this.#addresses.some(({ host }) => host === address.host)
+  }
+
+  /** Who answers there: a dead socket is one that was left behind. */
+  listenerAt(place: Place): SimPort | 'dead' | undefined {
+    if (place.kind === 'UNIX') return this.#paths.get(place.path)
+    return this.#listeners.get(place.port)?.find(({ host }) => host.kind !== 'UNIX' && covers(host, place))
+  }
+
+  /** Everybody who listens. */
+  listeners(): SimPort[] {
+    const onPaths = [...this.#paths.values()].filter((port) => port !== 'dead')
+    return [...this.#listeners.values()].flat().concat(onPaths)
+  }
+
+  /**
+   * @returns the address that a new listener is to have: a free port for port 0
+   * @throws CannotListenError
+   */
+  addressToListen(wanted: Place): Place {
+    if (wanted.kind === 'UNIX') return this.#pathToListen(wanted)
+    if (!isWildcard(wanted) && !this.has(wanted)) {
+      throw new CannotListenError(wanted, `it is not an address of ${this.#owner} (${this.#addresses.join(', ')})`)
+    }
+    if (wanted.port === 0) {
+      const port = this.freePort()
+      if (port === undefined) throw new CannotListenError(wanted, `no port from ${firstFree} to ${lastFree} is free`)
+      return wanted.withPort(port)
+    }
+    const others = this.#listeners.get(wanted.port) ?? []
+    if (others.some(({ host }) => host.kind !== 'UNIX' && (covers(host, wanted) || covers(wanted, host)))) {
+      throw new CannotListenError(wanted, 'address already in use (is another server running?)')
+    }
+    return wanted
+  }
+
+  /** `port` answers from now on. */
+  addListener(port: SimPort): void {
+    const { host } = port
+    if (host.kind === 'UNIX') {
+      this.#paths.set(host.path, port)
+    } else {
+      this.#listeners.set(host.port, [...(this.#listeners.get(host.port) ?? []), port])
+      this.hold(host.port)
+    }
+  }
+
+  removeListener(port: SimPort): void {
+    const { host } = port
+    if (host.kind === 'UNIX') {
+      if (this.#paths.get(host.path) === port) this.#paths.delete(host.path)
+      return
+    }
+    const left = this.#listeners.get(host.port)?.filter((other) => other !== port) ?? []
+    if (left.length > 0) this.#listeners.set(host.port, left)
+    else this.#listeners.delete(host.port)
+    this.release(host.port)
+  }
+
+  /** A port that nobody holds, always the same in the same world; `undefined` if all are taken. */
+  freePort(): number | undefined {
+    for (let tries = firstFree; tries <= lastFree; tries++) {
+      const port = this.#nextFree
+      this.#nextFree = port === lastFree ? firstFree : port + 1
+      if (!this.holds(port)) return port
+    }
+    return undefined
+  }
+
+  /** Whether a listener or a connection has this port. */
+  holds(port: number): boolean {
+    return this.#uses.has(port)
+  }
+
+  hold(port: number): void {
+    this.#uses.set(port, (this.#uses.get(port) ?? 0) + 1)
+  }
+
+  release(port: number): void {
+    const uses = (this.#uses.get(port) ?? 1) - 1
+    if (uses > 0) this.#uses.set(port, uses)
+    else this.#uses.delete(port)
+  }
+
+  /** The process that had them has died: ports are free, and sockets of the file system are left behind. */
+  abandon(): void {
+    this.#listeners = new Map()
+    this.#uses = new Map()
+    for (const path of this.#paths.keys()) this.#paths.set(path, 'dead')
+  }
+
+  #pathToListen(wanted: UNIXAddress): UNIXAddress {
+    const { path } = wanted
+    const length = toBytes(path).length
+    if (length === 0) throw new CannotListenError(wanted, 'the path is empty')
+    if (length > longestPath) {
+      const most = `the path of a socket has ${longestPath} bytes at most`
+      throw new CannotListenError(wanted, `${most}, this one has ${length} (use a shorter directory)`)
+    }
+    const there = this.#paths.get(path)
+    if (there === undefined || there === 'dead') return wanted
+    throw new CannotListenError(wanted, 'somebody listens at this path (is the server running already?)')
+  }
+}
+
+/** 127.0.0.1 and its kin, and ::1. */
+export function isLoopback({ host }: IPAddress): boolean {
+  return host.startsWith('127.') || host === '::1'
+}
+
+function isWildcard({ host }: IPAddress): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+/** Whether a listener at `one` takes what comes to `other`. As on Linux, `::` takes IPv4 as well. */
+function covers(one: IPAddress, other: IPAddress): boolean {
+  return one.host === other.host || one.host === '::' || (one.host === '0.0.0.0' && other.kind === 'IPv4')
+}

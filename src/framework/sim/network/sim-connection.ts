@@ -1,0 +1,325 @@
+/**
+ * One end of a simulated connection: a StreamConnection whose kernel is two pipes.
+ *
+ * It does what Linux does: the end travels behind the data, a reset overtakes and destroys it, closing with unread input
+ * resets, and so does writing to a socket that is closed. Ancestor: `twisted.test.iosim.FakeTransport`.
+ */
+import type { Address } from '../../core/address.ts'
+import { withoutStack } from '../../core/errors.ts'
+import { type ConnectionLimits, StreamConnection } from '../../core/stream-connection.ts'
+import type { Seq } from '../../trace/hook.ts'
+import { type RandomStream, scrambled } from '../random-stream.ts'
+import type { SimHost } from '../sim-host.ts'
+import type { SimProcess } from '../sim-process.ts'
+import type { SimReactor } from '../sim-reactor.ts'
+import { SimEvent, type Timeline } from '../timeline.ts'
+import { KeepAlive } from './keep-alive.ts'
+import type { Path } from './path.ts'
+import { Pipe, type PipeReceiver, type PipeSender } from './pipe.ts'
+
+/** Which of the two ends of a connection this is, and whose. */
+export interface SimEnd {
+  readonly timeline: Timeline
+  readonly machine: SimHost
+  readonly reactor: SimReactor
+  readonly host: Address
+  readonly peer: Address
+  readonly limits: ConnectionLimits
+  /** Called last of all, after `connectionLost`. */
+  readonly ended: (connection: SimConnection) => void
+  /** The connection's name, the same at both ends. */
+  readonly name: string
+  /** A number for this end, the same in every world with this seed. */
+  readonly key: number
+}
+
+/** What lies between the two ends. */
+export interface SimWays {
+  readonly there: Path
+  readonly back: Path
+  /** A stream of numbers with this name. */
+  readonly random: (name: string) => RandomStream
+}
+
+/** Where an end stands, as `netstat` says it. */
+export type SocketState = 'open' | 'end sent' | 'end received' | 'closing' | 'closed'
+
+export class SimConnection extends StreamConnection implements PipeSender, PipeReceiver {
+  /** The connection's name, the same at both ends. */
+  readonly name: string
+  readonly machine: SimHost
+  readonly process: SimProcess
+  readonly #timeline: Timeline
+  /** The pipes there and back; set by {@link join}. */
+  #out!: Pipe
+  #in!: Pipe
+  #keepAlive!: KeepAlive
+  #other!: SimConnection
+
+  /** What {@link transmit} was given and the send buffer had no room for. */
+  #pieces: readonly Uint8Array[] = []
+  #piece = 0
+  #offset = 0
+
+  /** The socket is closed, or was reset by either side. */
+  #gone = false
+  readonly #finished: SimEvent
+  readonly #closed: SimEvent
+
+  constructor({ timeline, machine, reactor, host, peer, limits, ended, name, key }: SimEnd) {
+    super(reactor, host, peer, limits, () => ended(this))
+    this.name = name
+    this.machine = machine
+    this.process = reactor.process
+    this.#timeline = timeline
+    this.#finished = new SimEvent(reactor.process, 'program', scrambled(key + 1), () => this.finished())
+    this.#closed = new SimEvent(reactor.process, 'program', scrambled(key + 2), () => this.closed())
+    machine.ends.add(this)
+  }
+
+  /** Lays the pipes between two ends. */
+  static join(one: SimConnection, other: SimConnection, { there, back, random }: SimWays, key: number): void {
+    const timeline = one.#timeline
+    const connection = one.name
+    const drawn = (way: string): (() => RandomStream) => {
+      let stream: RandomStream | undefined
+      return () => (stream ??= random(`connection:${connection}:${way}`))
+    }
+    const plan = { timeline, connection }
+    const out = { ...plan, there, back, key: scrambled(key + 10), random: drawn('there') }
+    one.#out = other.#in = new Pipe(out, one, other)
+    const home = { ...plan, there: back, back: there, key: scrambled(key + 20), random: drawn('back') }
+    other.#out = one.#in = new Pipe(home, other, one)
+    one.#other = other
+    other.#other = one
+    one.#keepAlive = new KeepAlive(timeline, one, there, back, scrambled(key + 30))
+    other.#keepAlive = new KeepAlive(timeline, other, back, there, scrambled(key + 40))
+  }
+
+  /** The other end, which may have gone. */
+  get otherEnd(): SimConnection {
+    return this.#other
+  }
+
+  /** Bytes in its kernel: written and not on the wire; arrived and not read. */
+  get unsent(): number {
+    return this.#out.unsent
+  }
+
+  get unread(): number {
+    return this.#in.unread
+  }
+
+  get gone(): boolean {
+    return this.#gone
+  }
+
+  get state(): SocketState {
+    if (this.#gone) return 'closed'
+    if (this.#out.endSent) return this.#in.endArrived ? 'closing' : 'end sent'
+    return this.#in.endArrived ? 'end received' : 'open'
+  }
+
+  /* ---------------------------------------------------------------- what StreamConnection asks for */
+
+  protected override startReading(): void {
+    this.#in.startReading()
+  }
+
+  protected override stopReading(): void {
+    this.#in.stopReading()
+  }
+
+  protected override transmit(pieces: readonly Uint8Array[]): boolean {
+    // The program has died, and what is left of it writes.
+    if (this.#gone) return false
+    this.#pieces = pieces
+    this.#piece = this.#offset = 0
+    return this.#fill()
+  }
+
+  protected override finish(): void {
+    this.#out.finish()
+    this.#timeline.schedule(this.#finished)
+  }
+
+  protected override close(): void {
+    this.#goneWith(this.#in.unread > 0)
+  }
+
+  protected override reset(): void {
+    this.#goneWith(true)
+  }
+
+  /* ---------------------------------------------------------------- what the pipes say */
+
+  hasRoom(): void {
+    if (this.#pieces.length > 0 && this.#fill()) this.transmitted()
+  }
+
+  arrives(length: number, by: Seq | undefined): Seq | undefined {
+    return this.arrived(length, by)
+  }
+
+  reads(bytes: Uint8Array, arrived: Seq | undefined): void {
+    this.received(bytes, arrived)
+  }
+
+  readsEnd(): void {
+    this.peerFinished()
+  }
+
+  refuses(): void {
+    this.#out.reset()
+  }
+
+  resets(): void {
+    this.#in.clear()
+    this.#out.clear()
+    if (this.#gone) return
+    this.#leave()
+    this.#breaks(withoutStack(() => new ResetByPeer()))
+  }
+
+  timesOut(): void {
+    if (this.#gone) return
+    this.#out.clear()
+    this.#leave()
+    this.#breaks(withoutStack(() => new NoAnswer()))
+  }
+
+  /* ---------------------------------------------------------------- what else may happen to it */
+
+  /** It was never given to the program: closed, as the kernel closes it. */
+  dismiss(): void {
+    this.close()
+    this.#out.finish()
+  }
+
+  /** The program has died, and its kernel closes what it had open. */
+  abandon(): void {
+    if (this.#gone) return
+    const { unread } = this.#in
+    this.#leave()
+    if (unread > 0) this.#out.reset()
+    else this.#out.finish()
+  }
+
+  /** The program for which it was meant has died before it could take it. */
+  disown(): void {
+    this.#leave()
+    this.#out.reset()
+  }
+
+  /** The machine lost its power: what had left it is on its way, and nothing else of it is left. */
+  vanish(): void {
+    this.#leave()
+    this.#out.closeSender()
+    this.#other.#keepAlive.begin()
+  }
+
+  /** Something may have happened to the way between the ends: TCP asks now and then whether the other one is there. */
+  wonders(): void {
+    if (!this.#gone) this.#keepAlive.begin()
+  }
+
+  /** The other end does not know of this connection any more, and says so. */
+  isUnknownThere(): boolean {
+    return this.#other.#gone
+  }
+
+  /** The connection breaks after so many bytes more have arrived here: both ends are reset. */
+  cutAfter(bytes: number): void {
+    this.#in.cutAfter(bytes, () => {
+      this.resets()
+      this.#other.resets()
+    })
+  }
+
+  /* ---------------------------------------------------------------- the kernel */
+
+  /** Copies into the send buffer what it has room for. @returns whether that was all */
+  #fill(): boolean {
+    for (;;) {
+      const length = this.#out.roomFor(this.#remaining())
+      if (length === 0) break
+      this.#out.send(this.#take(length), this.progressed(length))
+    }
+    if (this.#piece < this.#pieces.length) return false
+    this.#pieces = []
+    return true
+  }
+
+  #remaining(): number {
+    let length = -this.#offset
+    for (let index = this.#piece; index < this.#pieces.length; index++) length += this.#pieces[index]!.length
+    return length
+  }
+
+  /** The next `length` bytes, in memory of their own: the sender will use its own again. */
+  #take(length: number): Uint8Array {
+    const taken = new Uint8Array(length)
+    let filled = 0
+    while (filled < length) {
+      const piece = this.#pieces[this.#piece]!
+      const part = Math.min(piece.length - this.#offset, length - filled)
+      taken.set(part === piece.length ? piece : piece.subarray(this.#offset, this.#offset + part), filled)
+      filled += part
+      this.#offset += part
+      if (this.#offset < piece.length) break
+      this.#piece++
+      this.#offset = 0
+    }
+    return taken
+  }
+
+  #goneWith(reset: boolean): void {
+    if (this.#gone) return
+    if (reset) this.#out.reset()
+    this.#leave()
+    this.#timeline.schedule(this.#closed)
+  }
+
+  /** The socket is the process's no more; what is in the send buffer still goes its way. */
+  #leave(): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.#pieces = []
+    this.#timeline.cancel(this.#finished)
+    this.#in.closeReceiver()
+    this.#keepAlive.end()
+    this.machine.ends.delete(this)
+  }
+
+  /** The kernel gives it up; the program hears of it now, or as soon as it can. */
+  #breaks(error: Error): void {
+    if (this.process.dead) return
+    this.failed(error)
+    if (this.process.ready) this.closed()
+    else this.#timeline.schedule(this.#closed)
+  }
+}
+
+/** What the kernel says when the peer's reset arrives; the `cause` of the ConnectionLost. */
+class ResetByPeer extends Error {
+  static {
+    this.prototype.name = 'ResetByPeer'
+  }
+  readonly code = 'ECONNRESET'
+
+  constructor() {
+    super('connection reset by peer')
+  }
+}
+
+/** What the kernel says when what was sent has got lost too often. */
+class NoAnswer extends Error {
+  static {
+    this.prototype.name = 'NoAnswer'
+  }
+  readonly code = 'ETIMEDOUT'
+
+  constructor() {
+    super('the peer does not answer any more')
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What is open on a host: for tests that expect nothing to be left, and for whoever has to find out why something is.
+ *
+ * Ancestor: the command `netstat`, or `ss`.
+ */
+import type { SimHost } from '../sim-host.ts'
+import type { SocketState } from './sim-connection.ts'
+
+/** One socket. */
+export interface SocketInfo {
+  readonly host: string
+  readonly local: string
+  readonly remote: string
+  readonly state: SocketState | 'listening' | 'connecting'
+  /** Bytes that have arrived and were not read; for a listener: connections that wait to be accepted. */
+  readonly unread: number
+  /** Bytes that were written and are not on the wire, in the program and in the kernel. */
+  readonly unsent: number
+}
+
+/** Listeners first, then attempts, then connections, each oldest first. */
+export function socketsOf(machine: SimHost): SocketInfo[] {
+  const host = machine.name
+  const listeners = machine.ports.listeners().map((port) => {
+    const state = 'listening' as const
+    return { host, local: String(port.host), remote: '*', state, unread: port.waiting, unsent: 0 }
+  })
+  const attempts = [...machine.attempts].map(({ address }) => {
+    const state = 'connecting' as const
+    return { host, local: '*', remote: String(address), state, unread: 0, unsent: 0 }
+  })
+  const connections = [...machine.ends].map((end) => {
+    const unsent = end.queued + end.unsent
+    return { host, local: String(end.host), remote: String(end.peer), state: end.state, unread: end.unread, unsent }
+  })
+  return [...listeners, ...attempts, ...connections]
+}
+
+/** The same as lines of a table. */
+export function socketTable(sockets: readonly SocketInfo[]): string[] {
+  const rows = sockets.map(({ host, local, remote, state, unread, unsent }) => [
+    host,
+    local,
+    remote,
+    state,
+    String(unread),
+    String(unsent),
+  ])
+  const table = [['host', 'local', 'remote', 'state', 'unread', 'unsent'], ...rows]
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
+  return table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+}
