@@ -12,7 +12,7 @@ export class CancelledError extends Error {
   static {
     this.prototype.name = 'CancelledError'
   }
-  readonly code = 'ERR_CANCELLED'
+  readonly code: string = 'ERR_CANCELLED'
 
   constructor(message = 'The Deferred was cancelled', options?: { readonly cause?: unknown }) {
     super(message, options)
