@@ -132,6 +132,21 @@ export { tlsParsers } from './endpoints/tls-parsers.ts'
 export { UNIXClientEndpoint, UNIXServerEndpoint } from './endpoints/unix.ts'
 export { wrapClientTLS, type WrapClientTLSOptions } from './endpoints/wrap-client-tls.ts'
 
+/* services: how a program starts and stops */
+export {
+  ClientService,
+  type ClientServiceOptions,
+  type RetryPolicy,
+  type WhenConnectedOptions,
+} from './services/client-service.ts'
+export { EndpointService } from './services/endpoint-service.ts'
+export { ServicesNotStopped, ServiceStopped } from './services/errors.ts'
+export { MultiService } from './services/multi-service.ts'
+export { ReconnectingClientFactory } from './services/reconnecting-client-factory.ts'
+export { runService } from './services/run-service.ts'
+export { Service, type ServiceState, type ServiceWork } from './services/service.ts'
+export { TimerService } from './services/timer-service.ts'
+
 /* framing: bytes into frames */
 export type { Decoder } from './framing/decoder.ts'
 export { FileSender, FileTransferStopped } from './framing/file-sender.ts'

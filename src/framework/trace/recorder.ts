@@ -49,7 +49,14 @@ const payload = new Set(['v', 'in', 'data', 'text'])
 const sited = new Set<string>(['d.new', 'd.add', 'd.fire', 'timer.set'])
 /** Fields that name other subjects, with the letter of their kind. */
 const references: Readonly<Record<string, string>> = { inner: 'd', chain: 'd', of: 'd', parent: 'o', pair: 'c' }
-const letters: Readonly<Record<string, string>> = { d: 'd', timer: 't', listen: 'l', unlisten: 'l', rx: 'o' }
+const letters: Readonly<Record<string, string>> = {
+  d: 'd',
+  timer: 't',
+  listen: 'l',
+  unlisten: 'l',
+  rx: 'o',
+  service: 's',
+}
 
 /** Listens, and remembers. */
 export class Recorder implements Tracer {
