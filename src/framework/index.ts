@@ -194,3 +194,6 @@ export { idleTimeout, totalTimeout } from './policies/timeouts.ts'
 export { trafficLog, type TrafficLogOptions } from './policies/traffic-log.ts'
 export { type Policy, withPolicies } from './policies/with-policies.ts'
 export { type WriteOptions } from './policies/write-throttle.ts'
+
+/* protocols: finished ones */
+export * as amp from './protocols/amp.ts'

@@ -1,0 +1,180 @@
+/**
+ * The types of single values: numbers, bytes, text, truth, each written as Twisted writes it.
+ *
+ * Ancestors: `Integer`, `String`, `Unicode`, `Boolean`, `Float` and `Decimal` of `twisted.protocols.amp`.
+ */
+import { Argument, type Coding, notReadable, notWritable } from './argument.ts'
+import { latin1 } from './box.ts'
+
+/**
+ * An integer of any size, in decimal digits. As a bigint; or, if asked for, as a number, and then one beyond
+ * `Number.MAX_SAFE_INTEGER` is refused in both directions.
+ */
+export function Integer(): Argument<bigint, false>
+export function Integer(options: { readonly as: 'number' }): Argument<number, false>
+export function Integer(options: { readonly as?: 'number' } = {}): Argument<bigint, false> | Argument<number, false> {
+  if (options.as !== undefined && options.as !== 'number')
+    throw new TypeError("an Integer is a bigint, or as: 'number'")
+  return options.as === 'number'
+    ? new Argument('an Integer', false, integerAsNumber)
+    : new Argument('an Integer', false, integerAsBigInt)
+}
+
+/** Bytes as they are: up to 65,535. What is read is a view of the chunk that it came in; keep a `copy` of it. */
+export function String(): Argument<Uint8Array, false> {
+  return new Argument('a String', false, bytes)
+}
+
+/** Text, as UTF-8. */
+export function Unicode(): Argument<string, false> {
+  return new Argument('a Unicode', false, unicode)
+}
+
+/** `True` or `False`. */
+export function Boolean(): Argument<boolean, false> {
+  return new Argument('a Boolean', false, truth)
+}
+
+/** A floating-point number as Python writes it, so that it is the same when it is read: `0.1`, `1e+16`, `inf`, `nan`. */
+export function Float(): Argument<number, false> {
+  return new Argument('a Float', false, float)
+}
+
+/** A decimal number of any precision, as text: `1.10`, `-1E+3`, `Infinity`, `NaN`. JavaScript has no type for it. */
+export function Decimal(): Argument<string, false> {
+  return new Argument('a Decimal', false, decimal)
+}
+
+/* ------------------------------------------------------------------ how they are written and read */
+
+const minus = 0x2d
+/** Digits that fit into a number whatever they are. */
+const safeDigits = 15
+
+const integerAsBigInt: Coding<bigint> = {
+  write(value, writer) {
+    if (typeof value !== 'bigint') throw notWritable(value, 'a bigint (write 1n, or declare it as: number)')
+    writer.writeLatin1(value.toString())
+  },
+  read(bytes, start, end) {
+    if (end - start <= safeDigits) return BigInt(smallInteger(bytes, start, end))
+    const text = latin1(bytes, start, end)
+    if (!/^-?\d+$/.test(text)) throw notReadable(bytes, start, end, anInteger)
+    return text.startsWith('-') ? -BigInt(text.slice(1)) : BigInt(text)
+  },
+}
+
+const integerAsNumber: Coding<number> = {
+  write(value, writer) {
+    if (!Number.isSafeInteger(value)) throw notWritable(value, aSafeInteger)
+    // Zero has no sign here.
+    writer.writeLatin1(`${value + 0}`)
+  },
+  read(bytes, start, end) {
+    if (end - start <= safeDigits) return smallInteger(bytes, start, end)
+    const value = integerAsBigInt.read(bytes, start, end)
+    if (!Number.isSafeInteger(Number(value))) throw notReadable(bytes, start, end, aSafeInteger)
+    return Number(value)
+  },
+}
+
+const bytes: Coding<Uint8Array> = {
+  write(value, writer) {
+    if (!(value instanceof Uint8Array)) throw notWritable(value, 'a Uint8Array (text is sent as Unicode)')
+    writer.writeBytes(value)
+  },
+  read: (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start),
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Text up to this length is read character by character, which is cheaper than to call a decoder. Bytes. */
+const shortText = 24
+
+const unicode: Coding<string> = {
+  write(value, writer) {
+    if (typeof value !== 'string') throw notWritable(value, 'a string')
+    writer.writeText(value)
+  },
+  read(bytes, start, end) {
+    if (end - start <= shortText && isASCII(bytes, start, end)) return latin1(bytes, start, end)
+    try {
+      return decoder.decode(bytes.subarray(start, end))
+    } catch {
+      throw notReadable(bytes, start, end, 'UTF-8')
+    }
+  },
+}
+
+const truth: Coding<boolean> = {
+  write(value, writer) {
+    if (typeof value !== 'boolean') throw notWritable(value, 'true or false')
+    writer.writeLatin1(value ? 'True' : 'False')
+  },
+  read(bytes, start, end) {
+    const text = end - start <= 5 ? latin1(bytes, start, end) : ''
+    if (text !== 'True' && text !== 'False') throw notReadable(bytes, start, end, 'True or False')
+    return text === 'True'
+  },
+}
+
+const float: Coding<number> = {
+  write(value, writer) {
+    if (typeof value !== 'number') throw notWritable(value, 'a number')
+    writer.writeLatin1(asPython(value))
+  },
+  read(bytes, start, end) {
+    const text = latin1(bytes, start, end)
+    if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text)
+    if (text === 'nan') return NaN
+    if (text === 'inf') return Infinity
+    if (text === '-inf') return -Infinity
+    throw notReadable(bytes, start, end, 'a Float')
+  },
+}
+
+const aDecimal = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?|Inf(?:inity)?|s?NaN\d*)$/i
+
+const decimal: Coding<string> = {
+  write(value, writer) {
+    if (typeof value !== 'string' || !aDecimal.test(value)) throw notWritable(value, 'a decimal number as text')
+    writer.writeLatin1(value)
+  },
+  read(bytes, start, end) {
+    const text = latin1(bytes, start, end)
+    if (!aDecimal.test(text)) throw notReadable(bytes, start, end, 'a Decimal')
+    return text
+  },
+}
+
+const anInteger = 'an Integer'
+const aSafeInteger = `an integer from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER} (declare it as a bigint)`
+
+/** An integer of few digits, without making text of it. */
+function smallInteger(bytes: Uint8Array, start: number, end: number): number {
+  const first = bytes[start] === minus ? start + 1 : start
+  let value = 0
+  for (let index = first; index < end; index++) {
+    const digit = bytes[index]! - 0x30
+    if (!(digit >= 0 && digit <= 9)) throw notReadable(bytes, start, end, anInteger)
+    value = value * 10 + digit
+  }
+  if (first >= end) throw notReadable(bytes, start, end, anInteger)
+  return first === start || value === 0 ? value : -value
+}
+
+function isASCII(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let index = start; index < end; index++) if (bytes[index]! > 0x7f) return false
+  return true
+}
+
+/** The shortest text that reads as this number, in the form that Python's `repr` gives it. */
+function asPython(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf'
+  const size = Math.abs(value)
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) {
+    // One digit of an exponent is two in Python.
+    return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
+  }
+  const text = Object.is(value, -0) ? '-0' : `${value}`
+  return text.includes('.') ? text : `${text}.0`
+}
