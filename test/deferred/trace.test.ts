@@ -87,6 +87,24 @@ describe('the record of a Deferred', () => {
     ])
   })
 
+  it('tells of no waiting time where the other has its result already, and still what came of it', () => {
+    const events = record(() => {
+      const inner = succeed('poem')
+      succeed(1).addCallback(function wait() {
+        return inner
+      })
+      fail('boom')
+        .addErrback(() => fail('bang'))
+        .addErrback(() => {})
+    })
+    expect(events.filter(({ k }) => k === 'd.wait' || k === 'd.resume').map(line)).toEqual([
+      '10 d.wait d2 up 0 {"inner":"d1"}',
+      '11 d.resume d2 up 0 by 2 {"ok":true,"v":"\\"poem\\""}',
+      '21 d.wait d3 up 0 {"inner":"d4"}',
+      '22 d.resume d3 up 0 by 18 {"ok":false,"v":"\\"bang\\""}',
+    ])
+  })
+
   it('tells of a cancel and where it went, and of a failure that was lost', () => {
     const events = record(() => {
       const inner = new Deferred<string>(() => {})

@@ -424,7 +424,9 @@ export class Deferred<T> implements PromiseLike<T> {
       this.#result = new Failure(new TypeError('A callback returned a Deferred that waits for this very chain'))
       this.#flags |= FAILED
     } else if (inner.#isFinished()) {
+      trace?.at('d.wait', this, { inner })
       this.#take(inner)
+      if (trace) traceResume(trace, this, inner, this.#result)
     } else {
       inner.#flags |= AWAITED
       this.#waitOn(inner)
