@@ -52,6 +52,9 @@ export { attach } from './core/attach.ts'
 export { copy, type Data, equal, escaped, join, toBytes, toText } from './core/bytes.ts'
 export { type Clock, DelayedCall } from './core/clock.ts'
 export { Connector, type Destination } from './core/connector.ts'
+export { DatagramPort } from './core/datagram-port.ts'
+export { DatagramProtocol } from './core/datagram-protocol.ts'
+export type { DatagramOptions, DatagramTransport } from './core/datagram-transport.ts'
 export {
   AllAttemptsFailed,
   AlreadyCalled,
@@ -67,13 +70,16 @@ export {
   ConnectionDone,
   ConnectionLost,
   ConnectionRefusedError,
+  DatagramLost,
   DNSLookupError,
   FrameTooLong,
   IncompleteFrame,
+  InvalidAddressError,
   InvalidUTF8,
   LineTooLong,
   LingerTimeout,
   LocalProtocolError,
+  MessageLengthError,
   NoProtocol,
   NoRouteError,
   ProtocolError,
@@ -88,7 +94,13 @@ export { type Admission, ClientFactory, Factory } from './core/factory.ts'
 export { type Accept, ListeningPort, type StopOptions } from './core/listening-port.ts'
 export { type Consumer, type Producer, type PullProducer, pullToPush, type PushProducer } from './core/producer.ts'
 export { type Hook, Protocol } from './core/protocol.ts'
-export { type DialOptions, type ListenOptions, type ListenTCPOptions, Reactor } from './core/reactor.ts'
+export {
+  type DialOptions,
+  type ListenOptions,
+  type ListenTCPOptions,
+  type ListenUDPOptions,
+  Reactor,
+} from './core/reactor.ts'
 export { type ConnectionLimits, StreamConnection } from './core/stream-connection.ts'
 export { TimerQueue } from './core/timer-queue.ts'
 export type {

@@ -7,11 +7,15 @@
  */
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
+import { fail } from '../deferred/wrapping.ts'
 import { type Address, type IPAddress, IPv4Address, ipAddress, UNIXAddress } from './address.ts'
 import { attach } from './attach.ts'
 import type { Clock, DelayedCall } from './clock.ts'
 import { Connector } from './connector.ts'
-import { CannotListenError, ConnectionClosed, NoProtocol } from './errors.ts'
+import type { DatagramPort } from './datagram-port.ts'
+import type { DatagramProtocol } from './datagram-protocol.ts'
+import type { DatagramOptions } from './datagram-transport.ts'
+import { CannotListenError, ConnectionClosed, NoProtocol, UnsupportedAddress } from './errors.ts'
 import { type ClientFactory, type Factory, startUsing, stopUsing } from './factory.ts'
 import type { Accept, ListeningPort } from './listening-port.ts'
 import type { ConnectionLimits } from './stream-connection.ts'
@@ -43,6 +47,12 @@ export interface ListenOptions extends ConnectionLimits {
 
 /** How {@link Reactor.listenTCP} listens. */
 export interface ListenTCPOptions extends ListenOptions {
+  /** The IP address of the network interface: all of IPv4 (`0.0.0.0`) unless given; `::` for IPv6. */
+  readonly interface?: string | undefined
+}
+
+/** How {@link Reactor.listenUDP} listens. */
+export interface ListenUDPOptions extends DatagramOptions {
   /** The IP address of the network interface: all of IPv4 (`0.0.0.0`) unless given; `::` for IPv6. */
   readonly interface?: string | undefined
 }
@@ -80,6 +90,17 @@ export abstract class Reactor implements Clock {
    * @returns fires in a later turn, or fails with CannotListenError
    */
   abstract listen(address: Address, accept: Accept, options?: ListenOptions): Deferred<ListeningPort>
+
+  /**
+   * Opens a port for datagrams. Nobody listens to it yet: give it its protocol (`deliverTo`), or stop it. A reactor that
+   * has no datagrams leaves this as it is.
+   *
+   * @param address of type UDP; with port 0, any free one
+   * @returns fires in a later turn, or fails with CannotListenError or UnsupportedAddress
+   */
+  bind(address: IPAddress, _options: DatagramOptions = {}): Deferred<DatagramPort> {
+    return fail(new UnsupportedAddress(address, 'this reactor has no datagrams'))
+  }
 
   /** What user code writes in one turn leaves together at its end. For transports. */
   abstract readonly turn: Turn
@@ -125,7 +146,30 @@ export abstract class Reactor implements Clock {
    *   never started
    */
   listenTCP(port: number, factory: Factory, options: ListenTCPOptions = {}): Deferred<ListeningPort> {
-    return listenTo(options.interface ?? '', port).addCallback((address) => this.listenWith(address, factory, options))
+    return listenTo('TCP', options.interface, port).addCallback((address) => this.listenWith(address, factory, options))
+  }
+
+  /**
+   * Listens for datagrams on a UDP port, and sends them from there. A client does the same, with port 0.
+   *
+   * @param port 0 to 65,535; 0 takes any free port, which the port's `host` then tells
+   * @param protocol has one port at a time
+   * @returns fires after the protocol's `startProtocol` has returned. Fails with CannotListenError, with
+   *   UnsupportedAddress where there are no datagrams, or with what `startProtocol` threw; the port is closed then
+   */
+  listenUDP(port: number, protocol: DatagramProtocol, options: ListenUDPOptions = {}): Deferred<DatagramPort> {
+    return listenTo('UDP', options.interface, port)
+      .addCallback((address) => this.bind(address, options))
+      .addCallback((bound) => {
+        try {
+          bound.deliverTo(protocol)
+          return bound
+        } catch (error) {
+          return bound.stopListening().addCallback((): DatagramPort => {
+            throw error
+          })
+        }
+      })
   }
 
   /**
@@ -183,10 +227,10 @@ export abstract class Reactor implements Clock {
   }
 }
 
-function listenTo(host: string, port: number): Deferred<IPAddress> {
+function listenTo(type: 'TCP' | 'UDP', host = '', port: number): Deferred<IPAddress> {
   const address = new Deferred<IPAddress>()
   try {
-    const found = host === '' ? new IPv4Address('TCP', '0.0.0.0', port) : ipAddress(host, port)
+    const found = host === '' ? new IPv4Address(type, '0.0.0.0', port) : ipAddress(host, port, type)
     if (found === undefined) throw new CannotListenError(host, 'an interface is an IP address of this machine')
     address.callback(found)
   } catch (error) {

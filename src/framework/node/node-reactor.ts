@@ -8,6 +8,8 @@ import type { Socket } from 'node:net'
 import { type Address, type IPAddress, IPv4Address, IPv6Address, UNIXAddress } from '../core/address.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import { setByteSearch } from '../core/bytes.ts'
+import type { DatagramPort } from '../core/datagram-port.ts'
+import type { DatagramOptions } from '../core/datagram-transport.ts'
 import { ConnectError, UnsupportedAddress } from '../core/errors.ts'
 import type { Accept, ListeningPort, StopOptions } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
@@ -18,6 +20,7 @@ import { Deferred } from '../deferred/deferred.ts'
 import { deferredList } from '../deferred/gathering.ts'
 import { report } from '../deferred/reporter.ts'
 import { setUnhandledScheduler } from '../deferred/unhandled.ts'
+import { bindSocket } from './datagram-socket.ts'
 import { dialSocket } from './dial-socket.ts'
 import { resolveHost } from './resolve-host.ts'
 import type { SecureSocket } from './secure-socket.ts'
@@ -37,11 +40,13 @@ export interface ReactorStats {
   readonly shed: number
   /** Connections that came in and whose TLS handshake failed. */
   readonly unsecured: number
-  /** Ports that are open. */
+  /** Ports that are open, those for datagrams too. */
   readonly ports: number
   /** Delayed calls that are to come. */
   readonly timers: number
 }
+
+type OpenPort = ListeningPort | DatagramPort
 
 // Sooner than the timer that it is without us, and still after the turn and all its microtasks.
 setUnhandledScheduler((report) => {
@@ -62,7 +67,7 @@ export class NodeReactor extends Reactor {
     },
   })
   readonly #timers = new SystemTimers(this, this.turn)
-  readonly #ports = new Set<ListeningPort>()
+  readonly #ports = new Set<OpenPort>()
   readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0, shaking: new Set(), unsecured: 0 }
 
   override now(): number {
@@ -101,14 +106,16 @@ export class NodeReactor extends Reactor {
     if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
     try {
       if (options.tls !== undefined) checkTLSOptions('server', options.tls)
-      return listenSocket(this, address, accept, options, this.#sockets).addCallback((port): ListeningPort => {
-        this.#ports.add(port)
-        port.atStop(() => this.#ports.delete(port))
-        return port
-      })
+      const opened = listenSocket(this, address, accept, options, this.#sockets)
+      return opened.addCallback((port) => this.#opened<ListeningPort>(port))
     } catch (error) {
       return this.#failLater(error as Error)
     }
+  }
+
+  override bind(address: IPAddress, options: DatagramOptions = {}): Deferred<DatagramPort> {
+    if (address.type !== 'UDP') return this.#failLater(new UnsupportedAddress(address, 'datagrams need a UDP address'))
+    return bindSocket(this, address, options).addCallback((port) => this.#opened(port))
   }
 
   /**
@@ -149,6 +156,12 @@ export class NodeReactor extends Reactor {
     )
     this.#sockets.open.add(connection)
     return connection
+  }
+
+  #opened<P extends OpenPort>(port: P): P {
+    this.#ports.add(port)
+    port.atStop(() => this.#ports.delete(port))
+    return port
   }
 
   /** An attempt never fails before its caller has the Deferred in hand. */

@@ -99,6 +99,8 @@ function whyNotListening(address: Address, error: Error): string {
     case 'EMFILE':
     case 'ENFILE':
       return tooManyFiles
+    case 'ENOTSUP':
+      return 'this system cannot do it (reusePort: Linux 3.9, FreeBSD 12, DragonFly BSD 3.6, Solaris 11.4, AIX 7.2.5)'
     default:
       return error.message
   }
@@ -117,6 +119,29 @@ export function whyLost(error: Error): string {
     case 'EHOSTUNREACH':
     case 'ENETDOWN':
       return 'there is no way to the peer any more'
+    default:
+      return error.message
+  }
+}
+
+/** Why a datagram was lost. */
+export function whyNotSent(error: Error): string {
+  switch (codeOf(error)) {
+    case 'ECONNREFUSED':
+      return 'nobody listens there (is the server running?)'
+    case 'EMSGSIZE':
+      return 'it is too long for the way there'
+    case 'EACCES':
+      return 'not permitted (to write to everybody in a network needs broadcastAllowed)'
+    case 'EPERM':
+      return 'not permitted (does a firewall forbid it?)'
+    case 'ENETUNREACH':
+    case 'EHOSTUNREACH':
+    case 'ENETDOWN':
+    case 'EHOSTDOWN':
+      return 'no route to this address (is the network up?)'
+    case 'EINVAL':
+      return 'this port cannot send there (is it bound to an interface that has no way there?)'
     default:
       return error.message
   }
