@@ -21,6 +21,14 @@ const most = { IPv4: 65_507, IPv6: 65_527 } as const
 /** Between two reports of the same kind at least so many milliseconds: anybody can cause them. */
 const reportEvery = 1000
 
+/** @throws RangeError for a limit that is no number of bytes */
+export function checkDatagramOptions({ maxPacketSize, maxSendQueue }: DatagramOptions): void {
+  for (const [name, limit] of Object.entries({ maxPacketSize, maxSendQueue })) {
+    if (limit === undefined || (Number.isInteger(limit) && limit > 0) || limit === Infinity) continue
+    throw new RangeError(`${name} is a whole number of bytes from 1 up, not ${limit}`)
+  }
+}
+
 /** Protocols that have a port now. */
 const busy = new WeakSet<DatagramProtocol>()
 
@@ -53,11 +61,14 @@ export abstract class DatagramPort implements DatagramTransport, HookOwner {
   #tooLong = 0
   #tooLongAt = -Infinity
 
-  constructor(reactor: Reactor, host: IPAddress, { maxPacketSize, maxSendQueue }: DatagramOptions) {
+  /** @throws RangeError for a limit that is no number of bytes */
+  constructor(reactor: Reactor, host: IPAddress, options: DatagramOptions) {
+    checkDatagramOptions(options)
+    const { maxPacketSize = Infinity, maxSendQueue = 1024 * 1024 } = options
     this.reactor = reactor
     this.host = host
-    this.#maxPacketSize = Math.min(maxPacketSize ?? Infinity, most[host.kind])
-    this.#maxSendQueue = maxSendQueue ?? 1024 * 1024
+    this.#maxPacketSize = Math.min(maxPacketSize, most[host.kind])
+    this.#maxSendQueue = maxSendQueue
     trace?.at('listen', this, { addr: String(host), p: reactor })
   }
 
@@ -159,6 +170,11 @@ export abstract class DatagramPort implements DatagramTransport, HookOwner {
 
   /* ---------------------------------------------------------------- DatagramTransport */
 
+  /** Whether it is closed, or about to be. */
+  get stopped(): boolean {
+    return this.#stopping
+  }
+
   get peer(): IPAddress | undefined {
     return this.#peer
   }
@@ -240,7 +256,7 @@ export abstract class DatagramPort implements DatagramTransport, HookOwner {
     if (now - this.#tooLongAt < reportEvery) return
     this.#tooLongAt = now
     const error = new MessageLengthError(from, length, this.#maxPacketSize)
-    report({ error, what: `${many(this.#tooLong)} arrived at ${this.host} and dropped`, subject: this })
+    report({ error, what: `Dropped ${many(this.#tooLong)} that came to ${this.host}`, subject: this })
     this.#tooLong = 0
   }
 
@@ -271,7 +287,7 @@ export abstract class DatagramPort implements DatagramTransport, HookOwner {
     this.#reportedAt = now
     const { first: error, count: all } = this.#unreported
     clear(this.#unreported)
-    report({ error, what: `${many(all)} of ${this.host} lost (datagramLost would be told)`, subject: this })
+    report({ error, what: `Lost ${many(all)} of ${this.host} (datagramLost would be told)`, subject: this })
   }
 
   /* ---------------------------------------------------------------- calls into user code */
