@@ -50,11 +50,17 @@ export {
 } from './core/address.ts'
 export { attach } from './core/attach.ts'
 export { copy, type Data, equal, escaped, join, toBytes, toText } from './core/bytes.ts'
+export {
+  type ChildProcess,
+  dialProcess,
+  type DialProcessOptions,
+  type ProcessOptions,
+  type SpawnOptions,
+  terminate,
+  type TerminateOptions,
+} from './core/child-process.ts'
 export { type Clock, DelayedCall } from './core/clock.ts'
 export { Connector, type Destination } from './core/connector.ts'
-export { DatagramPort } from './core/datagram-port.ts'
-export { DatagramProtocol } from './core/datagram-protocol.ts'
-export type { DatagramOptions, DatagramTransport } from './core/datagram-transport.ts'
 export {
   AllAttemptsFailed,
   AlreadyCalled,
@@ -70,16 +76,13 @@ export {
   ConnectionDone,
   ConnectionLost,
   ConnectionRefusedError,
-  DatagramLost,
   DNSLookupError,
   FrameTooLong,
   IncompleteFrame,
-  InvalidAddressError,
   InvalidUTF8,
   LineTooLong,
   LingerTimeout,
   LocalProtocolError,
-  MessageLengthError,
   NoProtocol,
   NoRouteError,
   ProtocolError,
@@ -92,15 +95,20 @@ export {
 } from './core/errors.ts'
 export { type Admission, ClientFactory, Factory } from './core/factory.ts'
 export { type Accept, ListeningPort, type StopOptions } from './core/listening-port.ts'
+export {
+  ProcessDone,
+  type ProcessEnding,
+  processEnding,
+  ProcessExitedAlready,
+  ProcessTerminated,
+  type Signal,
+  SpawnError,
+} from './core/process-errors.ts'
+export { ProcessProtocol } from './core/process-protocol.ts'
+export { ProcessTransport } from './core/process-transport.ts'
 export { type Consumer, type Producer, type PullProducer, pullToPush, type PushProducer } from './core/producer.ts'
 export { type Hook, Protocol } from './core/protocol.ts'
-export {
-  type DialOptions,
-  type ListenOptions,
-  type ListenTCPOptions,
-  type ListenUDPOptions,
-  Reactor,
-} from './core/reactor.ts'
+export { type DialOptions, type ListenOptions, type ListenTCPOptions, Reactor } from './core/reactor.ts'
 export { type ConnectionLimits, StreamConnection } from './core/stream-connection.ts'
 export { TimerQueue } from './core/timer-queue.ts'
 export type {
@@ -138,6 +146,7 @@ export {
   standardParsers,
 } from './endpoints/from-string.ts'
 export { HostnameEndpoint, type HostnameOptions } from './endpoints/hostname.ts'
+export { ProcessEndpoint, type ProcessEndpointOptions } from './endpoints/process.ts'
 export { proxyEndpoint } from './endpoints/proxy-endpoint.ts'
 export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'
 export { tlsParsers } from './endpoints/tls-parsers.ts'

@@ -7,17 +7,16 @@
  */
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
-import { fail } from '../deferred/wrapping.ts'
-import { type Address, type IPAddress, IPv4Address, ipAddress, UNIXAddress } from './address.ts'
+import { type Address, type IPAddress, IPv4Address, ipAddress, ProcessAddress, UNIXAddress } from './address.ts'
 import { attach } from './attach.ts'
+import type { ChildProcess, DialProcessOptions, SpawnOptions } from './child-process.ts'
 import type { Clock, DelayedCall } from './clock.ts'
 import { Connector } from './connector.ts'
-import type { DatagramPort } from './datagram-port.ts'
-import type { DatagramProtocol } from './datagram-protocol.ts'
-import type { DatagramOptions } from './datagram-transport.ts'
 import { CannotListenError, ConnectionClosed, NoProtocol, UnsupportedAddress } from './errors.ts'
 import { type ClientFactory, type Factory, startUsing, stopUsing } from './factory.ts'
 import type { Accept, ListeningPort } from './listening-port.ts'
+import type { ProcessProtocol } from './process-protocol.ts'
+import { ProcessTransport } from './process-transport.ts'
 import type { ConnectionLimits } from './stream-connection.ts'
 import type { TLSClientOptions, TLSServerOptions } from './tls.ts'
 import type { Connection } from './transport.ts'
@@ -31,6 +30,8 @@ export interface DialOptions extends ConnectionLimits {
   readonly bindAddress?: IPAddress | undefined
   /** Speak TLS: the attempt succeeds when the server is verified, and fails with TLSError otherwise. */
   readonly tls?: TLSClientOptions | undefined
+  /** For a ProcessAddress: what the process is started with. `timeout` and `bindAddress` mean nothing there. */
+  readonly process?: DialProcessOptions | undefined
 }
 
 /** How {@link Reactor.listen} listens. */
@@ -47,12 +48,6 @@ export interface ListenOptions extends ConnectionLimits {
 
 /** How {@link Reactor.listenTCP} listens. */
 export interface ListenTCPOptions extends ListenOptions {
-  /** The IP address of the network interface: all of IPv4 (`0.0.0.0`) unless given; `::` for IPv6. */
-  readonly interface?: string | undefined
-}
-
-/** How {@link Reactor.listenUDP} listens. */
-export interface ListenUDPOptions extends DatagramOptions {
   /** The IP address of the network interface: all of IPv4 (`0.0.0.0`) unless given; `::` for IPv6. */
   readonly interface?: string | undefined
 }
@@ -92,14 +87,17 @@ export abstract class Reactor implements Clock {
   abstract listen(address: Address, accept: Accept, options?: ListenOptions): Deferred<ListeningPort>
 
   /**
-   * Opens a port for datagrams. Nobody listens to it yet: give it its protocol (`deliverTo`), or stop it. A reactor that
-   * has no datagrams leaves this as it is.
+   * Starts a child process. Nobody listens to it yet: {@link spawnProcess} and {@link dial} are the ways to use it.
    *
-   * @param address of type UDP; with port 0, any free one
-   * @returns fires in a later turn, or fails with CannotListenError or UnsupportedAddress
+   * A reactor that starts no processes leaves this as it is.
+   *
+   * @returns fires in a later turn, or fails with SpawnError, or with UnsupportedAddress; cancelling it kills the process
+   *   and fails it with ConnectingCancelledError
    */
-  bind(address: IPAddress, _options: DatagramOptions = {}): Deferred<DatagramPort> {
-    return fail(new UnsupportedAddress(address, 'this reactor has no datagrams'))
+  spawn(address: ProcessAddress, _options?: SpawnOptions): Deferred<ChildProcess> {
+    const failed = new Deferred<ChildProcess>()
+    this.turn.soon(() => failed.errback(new UnsupportedAddress(address, 'this reactor starts no processes')))
+    return failed
   }
 
   /** What user code writes in one turn leaves together at its end. For transports. */
@@ -146,30 +144,7 @@ export abstract class Reactor implements Clock {
    *   never started
    */
   listenTCP(port: number, factory: Factory, options: ListenTCPOptions = {}): Deferred<ListeningPort> {
-    return listenTo('TCP', options.interface, port).addCallback((address) => this.listenWith(address, factory, options))
-  }
-
-  /**
-   * Listens for datagrams on a UDP port, and sends them from there. A client does the same, with port 0.
-   *
-   * @param port 0 to 65,535; 0 takes any free port, which the port's `host` then tells
-   * @param protocol has one port at a time
-   * @returns fires after the protocol's `startProtocol` has returned. Fails with CannotListenError, with
-   *   UnsupportedAddress where there are no datagrams, or with what `startProtocol` threw; the port is closed then
-   */
-  listenUDP(port: number, protocol: DatagramProtocol, options: ListenUDPOptions = {}): Deferred<DatagramPort> {
-    return listenTo('UDP', options.interface, port)
-      .addCallback((address) => this.bind(address, options))
-      .addCallback((bound) => {
-        try {
-          bound.deliverTo(protocol)
-          return bound
-        } catch (error) {
-          return bound.stopListening().addCallback((): DatagramPort => {
-            throw error
-          })
-        }
-      })
+    return listenTo(options.interface ?? '', port).addCallback((address) => this.listenWith(address, factory, options))
   }
 
   /**
@@ -225,12 +200,37 @@ export abstract class Reactor implements Clock {
     connector.connect()
     return connector
   }
+
+  /**
+   * Starts a child process, and tells `protocol` what it says and how it ends. No shell is involved: `args` arrive as they
+   * are, and the environment is what `env` says, nothing of ours.
+   *
+   * @param executable a path, or a name that is looked up in the PATH of `env`
+   * @param args without the name of the program in front, where Twisted has it
+   * @returns fires after `connectionMade` has returned. Fails with SpawnError, with UnsupportedAddress, or with what
+   *   `connectionMade` threw
+   *
+   * @example
+   * const { PATH } = process.env
+   * const sort = await reactor.spawnProcess(new Lines(), 'sort', ['-r'], { env: { PATH } })
+   * sort.write('b\na\n')
+   * sort.closeStdin()
+   */
+  spawnProcess(
+    protocol: ProcessProtocol,
+    executable: string,
+    args: readonly string[] = [],
+    options: SpawnOptions = {},
+  ): Deferred<ProcessTransport> {
+    const spawned = this.spawn(new ProcessAddress(executable, args), options)
+    return spawned.addCallback((child) => new ProcessTransport(this, child, protocol))
+  }
 }
 
-function listenTo(type: 'TCP' | 'UDP', host = '', port: number): Deferred<IPAddress> {
+function listenTo(host: string, port: number): Deferred<IPAddress> {
   const address = new Deferred<IPAddress>()
   try {
-    const found = host === '' ? new IPv4Address(type, '0.0.0.0', port) : ipAddress(host, port, type)
+    const found = host === '' ? new IPv4Address('TCP', '0.0.0.0', port) : ipAddress(host, port)
     if (found === undefined) throw new CannotListenError(host, 'an interface is an IP address of this machine')
     address.callback(found)
   } catch (error) {

@@ -5,11 +5,17 @@
  * way to write a program. Ancestor: `twisted.internet.epollreactor.EPollReactor`.
  */
 import type { Socket } from 'node:net'
-import { type Address, type IPAddress, IPv4Address, IPv6Address, UNIXAddress } from '../core/address.ts'
+import {
+  type Address,
+  type IPAddress,
+  IPv4Address,
+  IPv6Address,
+  type ProcessAddress,
+  UNIXAddress,
+} from '../core/address.ts'
+import { type ChildProcess, dialProcess, type SpawnOptions, terminate } from '../core/child-process.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import { setByteSearch } from '../core/bytes.ts'
-import type { DatagramPort } from '../core/datagram-port.ts'
-import type { DatagramOptions } from '../core/datagram-transport.ts'
 import { ConnectError, UnsupportedAddress } from '../core/errors.ts'
 import type { Accept, ListeningPort, StopOptions } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
@@ -20,7 +26,7 @@ import { Deferred } from '../deferred/deferred.ts'
 import { deferredList } from '../deferred/gathering.ts'
 import { report } from '../deferred/reporter.ts'
 import { setUnhandledScheduler } from '../deferred/unhandled.ts'
-import { bindSocket } from './datagram-socket.ts'
+import { startProcess } from './child-process.ts'
 import { dialSocket } from './dial-socket.ts'
 import { resolveHost } from './resolve-host.ts'
 import type { SecureSocket } from './secure-socket.ts'
@@ -40,13 +46,13 @@ export interface ReactorStats {
   readonly shed: number
   /** Connections that came in and whose TLS handshake failed. */
   readonly unsecured: number
-  /** Ports that are open, those for datagrams too. */
+  /** Ports that are open. */
   readonly ports: number
   /** Delayed calls that are to come. */
   readonly timers: number
+  /** Child processes that have not ended; their connections are not counted above. */
+  readonly children: number
 }
-
-type OpenPort = ListeningPort | DatagramPort
 
 // Sooner than the timer that it is without us, and still after the turn and all its microtasks.
 setUnhandledScheduler((report) => {
@@ -67,7 +73,8 @@ export class NodeReactor extends Reactor {
     },
   })
   readonly #timers = new SystemTimers(this, this.turn)
-  readonly #ports = new Set<OpenPort>()
+  readonly #ports = new Set<ListeningPort>()
+  readonly #children = new Set<ChildProcess>()
   readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0, shaking: new Set(), unsecured: 0 }
 
   override now(): number {
@@ -91,6 +98,7 @@ export class NodeReactor extends Reactor {
   }
 
   override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
+    if (address.kind === 'process') return dialProcess(this, address, options)
     if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
     const why = whyNoPlace(address)
     if (why !== undefined) return this.#failLater(new ConnectError(address, why))
@@ -106,16 +114,28 @@ export class NodeReactor extends Reactor {
     if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
     try {
       if (options.tls !== undefined) checkTLSOptions('server', options.tls)
-      const opened = listenSocket(this, address, accept, options, this.#sockets)
-      return opened.addCallback((port) => this.#opened<ListeningPort>(port))
+      return listenSocket(this, address, accept, options, this.#sockets).addCallback((port): ListeningPort => {
+        this.#ports.add(port)
+        port.atStop(() => this.#ports.delete(port))
+        return port
+      })
     } catch (error) {
       return this.#failLater(error as Error)
     }
   }
 
-  override bind(address: IPAddress, options: DatagramOptions = {}): Deferred<DatagramPort> {
-    if (address.type !== 'UDP') return this.#failLater(new UnsupportedAddress(address, 'datagrams need a UDP address'))
-    return bindSocket(this, address, options).addCallback((port) => this.#opened(port))
+  override spawn(address: ProcessAddress, options: SpawnOptions = {}): Deferred<ChildProcess> {
+    return startProcess(this, address, options, this.#children)
+  }
+
+  /**
+   * Ends all child processes that run: SIGTERM, and SIGKILL for what has not ended `killAfter` milliseconds later.
+   *
+   * @returns fires when all have ended
+   */
+  endChildren({ killAfter }: { readonly killAfter: number }): Deferred<void> {
+    const ended = [...this.#children].map((child) => terminate(this, child, { killAfter }))
+    return deferredList(ended).addCallback(() => {})
   }
 
   /**
@@ -134,19 +154,28 @@ export class NodeReactor extends Reactor {
   }
 
   /**
-   * Aborts every connection that is still in use, in both directions. For a program that must end now: if the system
+   * Aborts every connection that is still in use, in both directions, and kills the child processes. For a program that must end now: if the system
    * closed them, what was sent by halves would look whole. One that is closing and has sent all is left to finish.
    */
   abortConnections(): void {
     for (const connection of this.#sockets.open) {
       if (!connection.disconnecting || connection.queued > 0) connection.abortConnection()
     }
+    for (const { stdio } of this.#children) stdio.abortConnection()
   }
 
   /** What is in hand, in numbers. */
   stats(): ReactorStats {
     const { open, accepted, shed, unsecured } = this.#sockets
-    return { open: open.size, accepted, shed, unsecured, ports: this.#ports.size, timers: this.#timers.size }
+    return {
+      open: open.size,
+      accepted,
+      shed,
+      unsecured,
+      ports: this.#ports.size,
+      timers: this.#timers.size,
+      children: this.#children.size,
+    }
   }
 
   #open(socket: Socket | SecureSocket, raw: Socket, peer: IPAddress | UNIXAddress, options: DialOptions): Connection {
@@ -156,12 +185,6 @@ export class NodeReactor extends Reactor {
     )
     this.#sockets.open.add(connection)
     return connection
-  }
-
-  #opened<P extends OpenPort>(port: P): P {
-    this.#ports.add(port)
-    port.atStop(() => this.#ports.delete(port))
-    return port
   }
 
   /** An attempt never fails before its caller has the Deferred in hand. */

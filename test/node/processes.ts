@@ -1,0 +1,65 @@
+/** Child processes for tests: a protocol that writes down what it is told, and shell scripts to run. */
+import { type ProcessEnding, ProcessProtocol, type ProcessTransport, type SpawnOptions, toText } from 'couplet'
+import { NodeReactor } from 'couplet/node'
+
+/** Writes down what it is told, in order. */
+export class Witness extends ProcessProtocol {
+  /** The names of the hooks, each as often as it was called; output once for what came in a row. */
+  readonly calls: string[] = []
+  out = ''
+  err = ''
+  exited: ProcessEnding | undefined
+  ended: ProcessEnding | undefined
+
+  override connectionMade(): void {
+    this.#note('connectionMade')
+  }
+
+  override outReceived(chunk: Uint8Array): void {
+    if (this.calls.at(-1) !== 'outReceived') this.#note('outReceived')
+    this.out += toText(chunk)
+  }
+
+  override errReceived(chunk: Uint8Array): void {
+    if (this.calls.at(-1) !== 'errReceived') this.#note('errReceived')
+    this.err += toText(chunk)
+  }
+
+  override inConnectionLost(): void {
+    this.#note('inConnectionLost')
+  }
+
+  override outConnectionLost(): void {
+    this.#note('outConnectionLost')
+  }
+
+  override errConnectionLost(): void {
+    this.#note('errConnectionLost')
+  }
+
+  override processExited(reason: ProcessEnding): void {
+    this.#note('processExited')
+    this.exited = reason
+  }
+
+  override processEnded(reason: ProcessEnding): void {
+    this.#note('processEnded')
+    this.ended = reason
+  }
+
+  #note(call: string): void {
+    if (this.ended !== undefined) throw new Error(`${call} after processEnded`)
+    this.calls.push(call)
+  }
+}
+
+/** Runs a shell script, which is the program here: its `$1` and so on are `args`. */
+export async function script<P extends ProcessProtocol>(
+  protocol: P,
+  text: string,
+  options: SpawnOptions = {},
+  reactor: NodeReactor = new NodeReactor(),
+): Promise<[P, ProcessTransport, NodeReactor]> {
+  const transport = await reactor.spawnProcess(protocol, '/bin/sh', ['-c', text], options)
+  return [protocol, transport, reactor]
+}
