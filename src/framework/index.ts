@@ -61,6 +61,9 @@ export {
 } from './core/child-process.ts'
 export { type Clock, DelayedCall } from './core/clock.ts'
 export { Connector, type Destination } from './core/connector.ts'
+export { DatagramPort } from './core/datagram-port.ts'
+export { DatagramProtocol } from './core/datagram-protocol.ts'
+export type { DatagramOptions, DatagramTransport } from './core/datagram-transport.ts'
 export {
   AllAttemptsFailed,
   AlreadyCalled,
@@ -76,13 +79,16 @@ export {
   ConnectionDone,
   ConnectionLost,
   ConnectionRefusedError,
+  DatagramLost,
   DNSLookupError,
   FrameTooLong,
   IncompleteFrame,
+  InvalidAddressError,
   InvalidUTF8,
   LineTooLong,
   LingerTimeout,
   LocalProtocolError,
+  MessageLengthError,
   NoProtocol,
   NoRouteError,
   ProtocolError,
@@ -108,7 +114,13 @@ export { ProcessProtocol } from './core/process-protocol.ts'
 export { ProcessTransport } from './core/process-transport.ts'
 export { type Consumer, type Producer, type PullProducer, pullToPush, type PushProducer } from './core/producer.ts'
 export { type Hook, Protocol } from './core/protocol.ts'
-export { type DialOptions, type ListenOptions, type ListenTCPOptions, Reactor } from './core/reactor.ts'
+export {
+  type DialOptions,
+  type ListenOptions,
+  type ListenTCPOptions,
+  type ListenUDPOptions,
+  Reactor,
+} from './core/reactor.ts'
 export { type ConnectionLimits, StreamConnection } from './core/stream-connection.ts'
 export { TimerQueue } from './core/timer-queue.ts'
 export type {

@@ -7,11 +7,15 @@
  */
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
+import { fail } from '../deferred/wrapping.ts'
 import { type Address, type IPAddress, IPv4Address, ipAddress, ProcessAddress, UNIXAddress } from './address.ts'
 import { attach } from './attach.ts'
 import type { ChildProcess, DialProcessOptions, SpawnOptions } from './child-process.ts'
 import type { Clock, DelayedCall } from './clock.ts'
 import { Connector } from './connector.ts'
+import type { DatagramPort } from './datagram-port.ts'
+import type { DatagramProtocol } from './datagram-protocol.ts'
+import type { DatagramOptions } from './datagram-transport.ts'
 import { CannotListenError, ConnectionClosed, NoProtocol, UnsupportedAddress } from './errors.ts'
 import { type ClientFactory, type Factory, startUsing, stopUsing } from './factory.ts'
 import type { Accept, ListeningPort } from './listening-port.ts'
@@ -42,12 +46,23 @@ export interface ListenOptions extends ConnectionLimits {
   readonly maxConnections?: number | undefined
   /** Speak TLS: a connection comes in when its handshake is done. What fails in it is counted and closed. */
   readonly tls?: TLSServerOptions | undefined
+  /**
+   * Share the port with others that say the same, as other processes do: the system spreads the connections over them.
+   * When one of them closes, those that wait for it in the kernel are reset.
+   */
+  readonly reusePort?: boolean | undefined
   /** Who may connect to a socket in the file system: its permissions. 0o600, the user that we run as, unless given. */
   readonly mode?: number | undefined
 }
 
 /** How {@link Reactor.listenTCP} listens. */
 export interface ListenTCPOptions extends ListenOptions {
+  /** The IP address of the network interface: all of IPv4 (`0.0.0.0`) unless given; `::` for IPv6. */
+  readonly interface?: string | undefined
+}
+
+/** How {@link Reactor.listenUDP} listens. */
+export interface ListenUDPOptions extends DatagramOptions {
   /** The IP address of the network interface: all of IPv4 (`0.0.0.0`) unless given; `::` for IPv6. */
   readonly interface?: string | undefined
 }
@@ -100,6 +115,17 @@ export abstract class Reactor implements Clock {
     return failed
   }
 
+  /**
+   * Opens a port for datagrams. Nobody listens to it yet: give it its protocol (`deliverTo`), or stop it. A reactor that
+   * has no datagrams leaves this as it is.
+   *
+   * @param address of type UDP; with port 0, any free one
+   * @returns fires in a later turn, or fails with CannotListenError or UnsupportedAddress
+   */
+  bind(address: IPAddress, _options: DatagramOptions = {}): Deferred<DatagramPort> {
+    return fail(new UnsupportedAddress(address, 'this reactor has no datagrams'))
+  }
+
   /** What user code writes in one turn leaves together at its end. For transports. */
   abstract readonly turn: Turn
 
@@ -144,7 +170,30 @@ export abstract class Reactor implements Clock {
    *   never started
    */
   listenTCP(port: number, factory: Factory, options: ListenTCPOptions = {}): Deferred<ListeningPort> {
-    return listenTo(options.interface ?? '', port).addCallback((address) => this.listenWith(address, factory, options))
+    return listenTo('TCP', options.interface, port).addCallback((address) => this.listenWith(address, factory, options))
+  }
+
+  /**
+   * Listens for datagrams on a UDP port, and sends them from there. A client does the same, with port 0.
+   *
+   * @param port 0 to 65,535; 0 takes any free port, which the port's `host` then tells
+   * @param protocol has one port at a time
+   * @returns fires after the protocol's `startProtocol` has returned. Fails with CannotListenError, with
+   *   UnsupportedAddress where there are no datagrams, or with what `startProtocol` threw; the port is closed then
+   */
+  listenUDP(port: number, protocol: DatagramProtocol, options: ListenUDPOptions = {}): Deferred<DatagramPort> {
+    return listenTo('UDP', options.interface, port)
+      .addCallback((address) => this.bind(address, options))
+      .addCallback((bound) => {
+        try {
+          bound.deliverTo(protocol)
+          return bound
+        } catch (error) {
+          return bound.stopListening().addCallback((): DatagramPort => {
+            throw error
+          })
+        }
+      })
   }
 
   /**
@@ -186,7 +235,8 @@ export abstract class Reactor implements Clock {
    * endpoint.
    *
    * @param port 1 to 65,535
-   * @throws RangeError for another port, and what the factory's `startFactory` throws
+   * @throws RangeError for another port, TypeError for a factory that is no ClientFactory, and what the factory's
+   *   `startFactory` throws
    */
   connectTCP(host: string, port: number, clientFactory: ClientFactory, options: DialOptions = {}): Connector {
     const connector = new Connector(this, { host, port }, clientFactory, options)
@@ -227,10 +277,10 @@ export abstract class Reactor implements Clock {
   }
 }
 
-function listenTo(host: string, port: number): Deferred<IPAddress> {
+function listenTo(type: 'TCP' | 'UDP', host = '', port: number): Deferred<IPAddress> {
   const address = new Deferred<IPAddress>()
   try {
-    const found = host === '' ? new IPv4Address('TCP', '0.0.0.0', port) : ipAddress(host, port)
+    const found = host === '' ? new IPv4Address(type, '0.0.0.0', port) : ipAddress(host, port, type)
     if (found === undefined) throw new CannotListenError(host, 'an interface is an IP address of this machine')
     address.callback(found)
   } catch (error) {

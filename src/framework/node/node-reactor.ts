@@ -16,6 +16,8 @@ import {
 import { type ChildProcess, dialProcess, type SpawnOptions, terminate } from '../core/child-process.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import { setByteSearch } from '../core/bytes.ts'
+import type { DatagramPort } from '../core/datagram-port.ts'
+import type { DatagramOptions } from '../core/datagram-transport.ts'
 import { ConnectError, UnsupportedAddress } from '../core/errors.ts'
 import type { Accept, ListeningPort, StopOptions } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
@@ -27,6 +29,7 @@ import { deferredList } from '../deferred/gathering.ts'
 import { report } from '../deferred/reporter.ts'
 import { setUnhandledScheduler } from '../deferred/unhandled.ts'
 import { startProcess } from './child-process.ts'
+import { bindSocket } from './datagram-socket.ts'
 import { dialSocket } from './dial-socket.ts'
 import { resolveHost } from './resolve-host.ts'
 import type { SecureSocket } from './secure-socket.ts'
@@ -46,13 +49,15 @@ export interface ReactorStats {
   readonly shed: number
   /** Connections that came in and whose TLS handshake failed. */
   readonly unsecured: number
-  /** Ports that are open. */
+  /** Ports that are open, those for datagrams too. */
   readonly ports: number
   /** Delayed calls that are to come. */
   readonly timers: number
   /** Child processes that have not ended; their connections are not counted above. */
   readonly children: number
 }
+
+type OpenPort = ListeningPort | DatagramPort
 
 // Sooner than the timer that it is without us, and still after the turn and all its microtasks.
 setUnhandledScheduler((report) => {
@@ -73,7 +78,7 @@ export class NodeReactor extends Reactor {
     },
   })
   readonly #timers = new SystemTimers(this, this.turn)
-  readonly #ports = new Set<ListeningPort>()
+  readonly #ports = new Set<OpenPort>()
   readonly #children = new Set<ChildProcess>()
   readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0, shaking: new Set(), unsecured: 0 }
 
@@ -114,11 +119,8 @@ export class NodeReactor extends Reactor {
     if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
     try {
       if (options.tls !== undefined) checkTLSOptions('server', options.tls)
-      return listenSocket(this, address, accept, options, this.#sockets).addCallback((port): ListeningPort => {
-        this.#ports.add(port)
-        port.atStop(() => this.#ports.delete(port))
-        return port
-      })
+      const opened = listenSocket(this, address, accept, options, this.#sockets)
+      return opened.addCallback((port) => this.#opened<ListeningPort>(port))
     } catch (error) {
       return this.#failLater(error as Error)
     }
@@ -136,6 +138,11 @@ export class NodeReactor extends Reactor {
   endChildren({ killAfter }: { readonly killAfter: number }): Deferred<void> {
     const ended = [...this.#children].map((child) => terminate(this, child, { killAfter }))
     return deferredList(ended).addCallback(() => {})
+  }
+
+  override bind(address: IPAddress, options: DatagramOptions = {}): Deferred<DatagramPort> {
+    if (address.type !== 'UDP') return this.#failLater(new UnsupportedAddress(address, 'datagrams need a UDP address'))
+    return bindSocket(this, address, options).addCallback((port) => this.#opened(port))
   }
 
   /**
@@ -185,6 +192,12 @@ export class NodeReactor extends Reactor {
     )
     this.#sockets.open.add(connection)
     return connection
+  }
+
+  #opened<P extends OpenPort>(port: P): P {
+    this.#ports.add(port)
+    port.atStop(() => this.#ports.delete(port))
+    return port
   }
 
   /** An attempt never fails before its caller has the Deferred in hand. */
