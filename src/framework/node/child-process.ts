@@ -185,8 +185,9 @@ class ProcessConnection extends PipeConnection {
   }
 
   protected override reset(): void {
-    super.reset()
+    // First: it must not take closed pipes for an end that was meant, and act upon it.
     this.#child.kill()
+    super.reset()
   }
 
   protected override settle(): void {
