@@ -8,6 +8,7 @@ import {
   ConnectionRefusedError,
   ConnectingCancelledError,
   type Connector,
+  Factory,
   IPv4Address,
   NoProtocol,
   Protocol,
@@ -259,6 +260,28 @@ describe('connectTCP', () => {
   it.each([0, -1, 65_536, 1.5, NaN])('throws for the port %d, before it starts the factory', (port) => {
     expect(() => reactor.connectTCP('192.0.2.1', port, factory)).toThrow(RangeError)
     expect(factory.calls).toEqual([])
+  })
+
+  it('refuses a factory that has no hooks to call, and says what to do instead', () => {
+    const plain = Factory.forProtocol(() => new DiaryProtocol(factory)) as ClientFactory
+    const connecting = [
+      () => reactor.connectTCP('192.0.2.1', 10_000, plain),
+      () => reactor.connectUNIX('/run/poems', plain),
+    ]
+    for (const each of connecting) {
+      expect(each).toThrow(TypeError)
+      expect(each).toThrow(/use an endpoint .* or extend ClientFactory/)
+    }
+    expect(reactor.dials).toEqual([])
+  })
+
+  it('remembers when its latest connection was made', () => {
+    const connector = connect()
+    expect(connector.connectedAt).toBeUndefined()
+    reactor.advance(5)
+    only(reactor.dials).connect().break(new Error('cable'))
+    reactor.advance(5)
+    expect([connector.connectedAt, connector.reactor]).toEqual([5, reactor])
   })
 
   describe('when an attempt fails at once', () => {

@@ -11,7 +11,7 @@ import { UNIXAddress } from './address.ts'
 import { attach } from './attach.ts'
 import { checkedRemotePort, dialHost } from './dial-host.ts'
 import { ConnectingCancelledError, ConnectionClosed, NoProtocol } from './errors.ts'
-import { type ClientFactory, startUsing, stopUsing } from './factory.ts'
+import { ClientFactory, startUsing, stopUsing } from './factory.ts'
 import { guarded } from './guard.ts'
 import type { DialOptions, Reactor } from './reactor.ts'
 import type { Connection } from './transport.ts'
@@ -22,7 +22,8 @@ export type Destination = UNIXAddress | { readonly host: string; readonly port: 
 export class Connector {
   /** Where to, as given. */
   readonly destination: Destination
-  readonly #reactor: Reactor
+  /** Who connects; its clock is the one to wait on before the next {@link connect}. */
+  readonly reactor: Reactor
   readonly #factory: ClientFactory
   readonly #options: DialOptions
   #state: 'disconnected' | 'connecting' | 'connected' = 'disconnected'
@@ -30,18 +31,37 @@ export class Connector {
   #started = false
   #attempt: Deferred<void> | undefined
   #connection: Connection | undefined
+  #connectedAt: number | undefined
 
-  /** Made by `reactor.connectTCP` or `connectUNIX`. @throws RangeError for a port that is none */
+  /**
+   * Made by `reactor.connectTCP` or `connectUNIX`.
+   *
+   * @throws RangeError for a port that is none; TypeError for a factory that is no ClientFactory: it has none of the hooks
+   *   that tell how it goes
+   */
   constructor(reactor: Reactor, destination: Destination, factory: ClientFactory, options: DialOptions) {
+    if (!(factory instanceof ClientFactory)) {
+      throw new TypeError(
+        'a connector tells a ClientFactory how it goes, and was given another kind of factory: use an endpoint' +
+          ' (connect(factory) of a HostnameEndpoint, for example), whose Deferred tells it, or extend ClientFactory',
+      )
+    }
     if (!(destination instanceof UNIXAddress)) checkedRemotePort(destination.port)
     this.destination = destination
-    this.#reactor = reactor
+    this.reactor = reactor
     this.#factory = factory
     this.#options = options
   }
 
   get state(): 'disconnected' | 'connecting' | 'connected' {
     return this.#state
+  }
+
+  /**
+   * When the latest connection was made, on the reactor's clock, whether or not it is over; `undefined` before the first.
+   */
+  get connectedAt(): number | undefined {
+    return this.#connectedAt
   }
 
   /** Begins an attempt. @throws Error unless disconnected */
@@ -87,8 +107,8 @@ export class Connector {
   #dial(): Deferred<Connection> {
     const { destination } = this
     return destination instanceof UNIXAddress
-      ? this.#reactor.dial(destination, this.#options)
-      : dialHost(this.#reactor, destination.host, destination.port, this.#options)
+      ? this.reactor.dial(destination, this.#options)
+      : dialHost(this.reactor, destination.host, destination.port, this.#options)
   }
 
   /** Nobody is told of a failure before `connect` has returned, and a loop of failures does not fill the stack. */
@@ -97,13 +117,14 @@ export class Connector {
       call.cancel()
       later.errback(new ConnectingCancelledError(this.#where))
     })
-    const call = this.#reactor.callLater(0, () => later.errback(failure))
+    const call = this.reactor.callLater(0, () => later.errback(failure))
     return later
   }
 
   #connected(connection: Connection): Deferred<ConnectionClosed> {
     this.#state = 'connected'
     this.#connection = connection
+    this.#connectedAt = this.reactor.now()
     return attach(this.#factory, connection)
       .addErrback(({ value }) => {
         if (value instanceof NoProtocol || value instanceof ConnectionClosed) return
@@ -135,7 +156,7 @@ export class Connector {
   }
 
   #tell(what: string, hook: () => void): void {
-    guarded(this.#reactor.turn, this, what, hook, {
+    guarded(this.reactor.turn, this, what, hook, {
       hookFailed: (error) =>
         report({ error, what: `${what} of ${this.#factory.constructor.name} failed`, subject: this.#factory }),
     })

@@ -32,8 +32,8 @@ export abstract class ReconnectingClientFactory<P extends Protocol = Protocol> e
   maxDelay = 60_000
   /** By how much each further failure makes the wait longer. */
   factor = 2
-  /** The part of the wait that is left to chance: 1, all of it; 0 for none. */
-  jitter = 1
+  /** The part of the wait that is left to chance, 0 to 1. Unless given, 1 below {@link maxDelay}, and a third there. */
+  jitter: number | undefined = undefined
   /** So many attempts in a row after the first one, without a connection that holds. */
   maxRetries = Infinity
   /** A connection that lasted so long, in milliseconds, has held: the next failure counts as the first. */
@@ -79,7 +79,8 @@ export abstract class ReconnectingClientFactory<P extends Protocol = Protocol> e
     const { maxDelay, factor, jitter } = this
     // Whoever wants a shorter maxDelay than that has said what to wait at first, too.
     const initialDelay = Math.min(this.initialDelay, maxDelay)
-    return backoff(reactor, { initialDelay, maxDelay, factor, jitter })(failures)
+    const chance = jitter === undefined ? {} : { jitter }
+    return backoff(reactor, { initialDelay, maxDelay, factor, ...chance })(failures)
   }
 
   /** Gives up every wait and every attempt, and tries no more. Connections that are made stay. */
