@@ -15,6 +15,7 @@ import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
 import { mostConnections } from './descriptor-limit.ts'
 import { resetSocket } from './reset-socket.ts'
+import { whyNoReusePort } from './reuse-port.ts'
 import { SecureServer, type SecureSocket } from './secure-socket.ts'
 import { tcpAddress } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
@@ -55,12 +56,18 @@ export function listenSocket(
   sockets: Sockets,
 ): Deferred<SocketPort> {
   const secure = options.tls === undefined ? undefined : secureServer(address, options.tls)
-  const { mode = 0o600 } = options
+  const { mode = 0o600, backlog, reusePort = false } = options
+  const why = reusePort ? whyNotShared(address) : undefined
+  if (why !== undefined) throw new CannotListenError(address, why)
   const open = (): Deferred<SocketPort> =>
-    openServer(address, options.backlog, mode).addCallback(
+    openServer(address, { backlog, reusePort }, mode).addCallback(
       (server) => new SocketPort(reactor, server, address, accept, options, sockets, secure),
     )
   return address.kind === 'UNIX' ? atPath(address, mode, open) : open()
+}
+
+function whyNotShared({ kind }: Place): string | undefined {
+  return kind === 'UNIX' ? 'only ports of TCP and UDP can be shared (reusePort), not a path' : whyNoReusePort()
 }
 
 function secureServer(address: Place, options: TLSServerOptions): SecureServer {
@@ -93,7 +100,11 @@ function atPath(address: UNIXAddress, mode: number, open: () => Deferred<SocketP
 }
 
 /** Opens a server; what is opened after it was cancelled is closed again. */
-function openServer(address: Place, backlog: number | undefined, mode: number): Deferred<Server> {
+function openServer(
+  address: Place,
+  options: Pick<ListenOptions, 'backlog' | 'reusePort'>,
+  mode: number,
+): Deferred<Server> {
   const opened = new Deferred<Server>()
   const server = createServer(socketOptions)
   const onError = (error: Error): void => opened.errback(listenError(address, error))
@@ -104,9 +115,9 @@ function openServer(address: Place, backlog: number | undefined, mode: number): 
     else opened.callback(server)
   })
   if (address.kind === 'UNIX') {
-    bindWithMode(address.path, mode, () => server.listen({ path: address.path, backlog }))
+    bindWithMode(address.path, mode, () => server.listen({ path: address.path, backlog: options.backlog }))
   } else {
-    server.listen({ host: address.host, port: address.port, backlog })
+    server.listen({ host: address.host, port: address.port, ...options })
   }
   return opened
 }
