@@ -17,9 +17,8 @@ import {
   TCPClientEndpoint,
 } from 'couplet'
 import { type Mode, modes } from './download.ts'
-import { getPoetryBytes } from './poetry-client.ts'
 import { PoetryFactory } from './poetry-protocol.ts'
-import { type Bar, barsOf } from './timeline.ts'
+import { getRecorded, type Task, tasksOf } from './pictures/story.ts'
 
 /** Where the experiment takes place, and with what. */
 export interface ExperimentOptions {
@@ -46,8 +45,8 @@ export interface Run {
   readonly ms: number
   /** What was got, in the order of the poems. */
   readonly poems: readonly Uint8Array[]
-  /** What the record says about each poem's connection, in the order of the poems. */
-  readonly bars: readonly (Bar | undefined)[]
+  /** What the record says about each poem, in the order of the poems; times are from the beginning of the run. */
+  readonly tasks: readonly Task[]
 }
 
 /** Both runs. */
@@ -89,7 +88,9 @@ function run(mode: Mode, ports: readonly ListeningPort[], options: ExperimentOpt
       const jobs = ports.map((port, index) => () => {
         if (!('port' in port.host)) throw new TypeError(`${port.host} is not a TCP address`)
         const endpoint = new TCPClientEndpoint(reader, port.host.host, port.host.port)
-        return getPoetryBytes(endpoint, { received: (piece) => received?.(index, piece, reader.now() - start) })
+        return getRecorded(recorder, `poem ${index + 1}`, endpoint, {
+          received: (piece) => received?.(index, piece, reader.now() - start),
+        })
       })
       const outcomes = yield* modes[mode](jobs)
       const ms = reader.now() - start
@@ -97,8 +98,7 @@ function run(mode: Mode, ports: readonly ListeningPort[], options: ExperimentOpt
         if (!outcome.ok) throw outcome.failure.value
         return outcome.value
       })
-      const addresses = ports.map((port) => String(port.host))
-      return { mode, ms, poems, bars: barsOf(recorder.events, addresses) }
+      return { mode, ms, poems, tasks: tasksOf(recorder.events) }
     } finally {
       restore()
     }

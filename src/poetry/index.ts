@@ -25,4 +25,9 @@ export { PoetryProxyFactory, PoetryProxyProtocol } from './proxy/proxy-protocol.
 
 /* the experiment */
 export { type Experiment, experiment, type ExperimentOptions, type Run } from './experiment.ts'
-export { type Bar, barsOf, drawBar } from './timeline.ts'
+
+/* pictures of what happened, from the record of it */
+export { getRecorded, type Moment, type Piece, type Task, tasksOf } from './pictures/story.ts'
+export { type BarOptions, drawBar, drawTimeline, type Row, type Timeline } from './pictures/timeline.ts'
+export { tell } from './pictures/prose.ts'
+export { drawChain } from './pictures/chain.ts'

@@ -13,12 +13,15 @@ import {
   FrameTooLong,
   Protocol,
   toText,
+  type Transport,
 } from 'couplet'
 
 /** What a client may ask for besides the poem. */
 export interface GetPoetryOptions {
   /** Called with each piece as it arrives, 1 byte or more; keep it if you like, but do not change it. */
   readonly received?: ((piece: Uint8Array) => void) | undefined
+  /** Called once, when the connection is made. */
+  readonly connected?: ((transport: Transport) => void) | undefined
   /** Bytes that a poem may have; one that goes on is given up. 16 MiB unless given. */
   readonly maxLength?: number | undefined
 }
@@ -46,6 +49,7 @@ export class PoemCutOff extends Error {
 /** Collects one poem. */
 export class PoetryClientProtocol extends Protocol {
   readonly #received: ((piece: Uint8Array) => void) | undefined
+  readonly #connected: ((transport: Transport) => void) | undefined
   readonly #maxLength: number
   /** One stretch of memory that doubles: a list of pieces of one byte each would cost a hundred times the poem. */
   #bytes = new Uint8Array(1024)
@@ -53,9 +57,10 @@ export class PoetryClientProtocol extends Protocol {
   #outcome: Uint8Array | PoemCutOff | undefined
   #waiting: Deferred<Uint8Array>[] = []
 
-  constructor({ received, maxLength = longestPoem }: GetPoetryOptions = {}) {
+  constructor({ received, connected, maxLength = longestPoem }: GetPoetryOptions = {}) {
     super()
     this.#received = received
+    this.#connected = connected
     this.#maxLength = maxLength
   }
 
@@ -72,6 +77,10 @@ export class PoetryClientProtocol extends Protocol {
     if (this.#outcome === undefined) this.#waiting.push(finished)
     else settle(finished, this.#outcome)
     return finished
+  }
+
+  override connectionMade(): void {
+    this.#connected?.(this.transport)
   }
 
   override dataReceived(piece: Uint8Array): void {
@@ -114,7 +123,9 @@ export function getPoetry(endpoint: ClientEndpoint, options: GetPoetryOptions = 
 
 /** Gets a poem as the bytes that came, whether they are UTF-8 or not. Otherwise as {@link getPoetry}. */
 export function getPoetryBytes(endpoint: ClientEndpoint, options: GetPoetryOptions = {}): Deferred<Uint8Array> {
-  return connectProtocol(endpoint, new PoetryClientProtocol(options)).addCallback((protocol) => protocol.whenFinished())
+  return connectProtocol(endpoint, new PoetryClientProtocol(options)).addCallback(function read(protocol) {
+    return protocol.whenFinished()
+  })
 }
 
 function settle(deferred: Deferred<Uint8Array>, outcome: Uint8Array | PoemCutOff): void {

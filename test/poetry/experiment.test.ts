@@ -1,8 +1,7 @@
 import { CancelledError, Deferred, Recorder, setTracer, toBytes, toText } from 'couplet'
-import { builtInPoems, experiment, type Experiment } from 'couplet/poetry'
+import { builtInPoems, drawBar, experiment, type Experiment, type Run } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
 import { describe, expect, it } from 'vitest'
-import { drawBar } from '../../src/poetry/timeline.ts'
 
 const poems = builtInPoems.map(({ text }) => toBytes(text))
 
@@ -61,8 +60,8 @@ describe('the experiment', () => {
 
   it('is told apart by its picture: bars after each other, and bars above each other', () => {
     const { sequential, concurrent } = inVirtualTime(new Sim(), { poems })
-    const picture = (bars: Experiment['sequential']['bars']) => bars.map((bar) => bar && drawBar(bar, 12_000, 24))
-    expect(picture(sequential.bars)).toEqual(['─●─●─●─●', '        ─●─●─●─●', '                ─●─●─●─●'])
-    expect(picture(concurrent.bars)).toEqual(['─●─●─●─●', '─●─●─●─●', '─●─●─●─●'])
+    const picture = ({ tasks }: Run) => tasks.map((task) => drawBar(task, { span: 12_000, width: 24, now: 12_000 }))
+    expect(picture(sequential)).toEqual(['─●─●─●─●', '        ─●─●─●─●', '                ─●─●─●─●'])
+    expect(picture(concurrent)).toEqual(['─●─●─●─●', '─●─●─●─●', '─●─●─●─●'])
   })
 })

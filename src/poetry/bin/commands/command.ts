@@ -1,5 +1,5 @@
 /**
- * What the three command lines have in common: options, `--help`, `--version`, one line for whatever goes wrong, and a
+ * What the command lines have in common: options, `--help`, `--version`, `--trace`, one line for whatever goes wrong, and a
  * number to end with.
  *
  * No ancestor; Twisted's is `twisted.python.usage`.
@@ -11,13 +11,23 @@ import { inlineCallbacks, type InlineGenerator } from 'couplet'
 import { parseDuration } from '../../duration.ts'
 import { printable } from '../../printable.ts'
 import { exitCode, exitCodeFor, type ExitCode } from './exit-codes.ts'
+import { Recording } from './recording.ts'
 import { type World, written } from './world.ts'
+
+/** What was given for an option; for one that may be given several times, a list. */
+type Given = string | boolean | readonly (string | boolean)[]
 
 /** What was written on the command line: each option by its name, and the rest. */
 export interface CommandLine {
-  readonly options: Readonly<Record<string, string | boolean | undefined>>
+  readonly options: Readonly<Record<string, Given | undefined>>
   readonly positionals: readonly string[]
 }
+
+/** What `--help` says about the options that every command has. */
+export const commonHelp = `\
+  --trace FILE      write down everything that happens, as lines of JSON
+  --debug           if something goes wrong, say where
+  --help, --version`
 
 /** A program without its process. */
 export interface Command {
@@ -26,8 +36,10 @@ export interface Command {
   readonly askForHelp: string
   /** What `--help` prints. */
   readonly help: string
-  /** The options besides `--help`, `--version` and `--debug`. */
-  readonly options: Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>
+  /** The options besides `--help`, `--version`, `--debug` and `--trace`. */
+  readonly options: Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly multiple?: boolean }>>
+  /** Whether it wants to see the record of what happens, for pictures. It does not unless it says so. */
+  readonly draws?: ((line: CommandLine) => boolean) | undefined
   /** Does the work; fires with the number to end with, or fails with what went wrong. */
   run(line: CommandLine, world: World): Deferred<ExitCode>
 }
@@ -49,7 +61,7 @@ export function main(command: Command, argv: readonly string[], world: World): D
       debug = line.options['debug'] === true
       if (line.options['help'] === true) yield* written(world.stdout, command.help)
       else if (line.options['version'] === true) yield* written(world.stdout, `${version()}\n`)
-      else return yield* command.run(line, world)
+      else return yield* recorded(command, argv, line, world)
       return exitCode.ok
     } catch (error) {
       const code = exitCodeFor(error)
@@ -58,6 +70,25 @@ export function main(command: Command, argv: readonly string[], world: World): D
       return code
     }
   })()
+}
+
+/** Runs it while a recorder listens, if anybody wants that. */
+function* recorded(
+  command: Command,
+  argv: readonly string[],
+  line: CommandLine,
+  world: World,
+): InlineGenerator<ExitCode> {
+  const path = line.options['trace']
+  const draws = command.draws?.(line) === true
+  if (path === undefined && !draws) return yield* command.run(line, world)
+  const title = [command.name, ...argv].join(' ')
+  const recording = new Recording(world.reactor, title, path === undefined ? path : String(path), draws)
+  try {
+    return yield* command.run(line, { ...world, recording: { title, recorder: recording.recorder } })
+  } finally {
+    recording.close()
+  }
 }
 
 /** What to say about an error: one line, or everything there is. */
@@ -76,6 +107,11 @@ export function wholeNumber(option: string, text: string, least: number, most: n
   throw new UsageError(`${option} takes a whole number from ${least} to ${most}, not "${text}"`)
 }
 
+/** What was given for an option that may be given several times. */
+export function textsOf(given: Given | undefined): readonly string[] {
+  return Array.isArray(given) ? given.map(String) : []
+}
+
 /** @throws UsageError unless it is a time */
 export function duration(option: string, text: string): number {
   const ms = parseDuration(text)
@@ -85,7 +121,13 @@ export function duration(option: string, text: string): number {
 
 function parse({ options }: Command, argv: readonly string[]): CommandLine {
   const flag = { type: 'boolean' } as const
-  const known = { ...options, help: { ...flag, short: 'h' }, version: flag, debug: flag }
+  const known = {
+    ...options,
+    help: { ...flag, short: 'h' },
+    version: flag,
+    debug: flag,
+    trace: { type: 'string' },
+  } as const
   try {
     const { values, positionals } = parseArgs({ args: joined(argv, options), options: known, allowPositionals: true })
     return { options: values, positionals }

@@ -13,17 +13,21 @@ import {
   UnsupportedAddress,
 } from 'couplet'
 import { PoemCutOff } from '../../poetry-client.ts'
+import { TransformFailed } from '../../transform/transform-service.ts'
 
 /** Every number that the poetry programs end with. */
 export const exitCode = {
   ok: 0,
   usage: 2,
+  notTransformed: 65,
   noInput: 66,
   unknownHost: 68,
   unavailable: 69,
   internal: 70,
   system: 71,
+  cannotCreate: 73,
   incomplete: 74,
+  tookTooLong: 75,
   protocol: 76,
   notPermitted: 77,
   interrupted: 130,
@@ -51,6 +55,7 @@ export function exitCodeFor(error: unknown): ExitCode {
     const known = 'code' in link ? codes[String(link.code)] : undefined
     if (known !== undefined) return known
   }
+  if (error instanceof TransformFailed) return exitCode.notTransformed
   if (error instanceof DNSLookupError) return exitCode.unknownHost
   if (error instanceof UnsupportedAddress) return exitCode.system
   if (error instanceof ConnectError) return exitCode.unavailable

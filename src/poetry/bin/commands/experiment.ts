@@ -9,9 +9,10 @@ import type { Mode } from '../../download.ts'
 import { chosen, measured } from '../../duration.ts'
 import { type Experiment, experiment, type Run } from '../../experiment.ts'
 import { printableLines } from '../../printable.ts'
-import { drawBar } from '../../timeline.ts'
+import { drawBar } from '../../pictures/timeline.ts'
 import { type Command, type CommandLine, duration, UsageError } from './command.ts'
 import { exitCode, type ExitCode, exitCodeForSignal } from './exit-codes.ts'
+import { colors } from './pictures.ts'
 import { type Color, widthOf, type World, written } from './world.ts'
 
 const help = `\
@@ -22,6 +23,7 @@ once. It prints the lines as they arrive, the two times, and a timeline that sho
 
 Options:
   --delay TIME    the silence before each line: 1s, 250ms, 0.5 (1s)
+  --trace FILE    write down everything that happens, as lines of JSON
   --debug         if something goes wrong, say where
   --help, --version
 
@@ -43,8 +45,6 @@ const intentions: Readonly<Record<Mode, string>> = {
   sequential: 'Sequential: one after another, as a blocking client has to',
   concurrent: 'Concurrent: all at once, as an asynchronous client can',
 }
-
-const colors: readonly [Color, Color, Color] = ['cyan', 'magenta', 'yellow']
 
 /** Columns of a bar that fits into 80 with what stands around it. */
 const widest = 60
@@ -91,10 +91,10 @@ function picture({ sequential, concurrent }: Experiment, { paint, stdout }: Worl
   const span = Math.max(sequential.ms, concurrent.ms, 1)
   const rows = (run: Run): string[] => [
     `  ${run.mode}`,
-    ...run.bars.map((bar, index) => {
-      const drawn = bar === undefined ? '' : drawBar(bar, span, width)
-      const row = `   ${paint(colorOf(index), `poem ${index + 1}  ${drawn}`)}`
-      if (index < run.bars.length - 1) return row
+    ...run.tasks.map((task, index) => {
+      const drawn = drawBar(task, { span, width, now: run.ms })
+      const row = `   ${paint(colorOf(index), `${task.name}  ${drawn}`)}`
+      if (index < run.tasks.length - 1) return row
       return `${row}${' '.repeat(width - drawn.length)}${paint('bold', measured(run.ms).padStart(8))}`
     }),
   ]

@@ -3,23 +3,18 @@
  *
  * Ancestor: krondo's `get-poetry.py` in its many versions, parts 1 to 10.
  */
-import {
-  type ClientEndpoint,
-  Deferred,
-  inlineCallbacks,
-  type InlineGenerator,
-  type Reactor,
-  type Settled,
-  TCPClientEndpoint,
-  toText,
-} from 'couplet'
+import { Deferred, inlineCallbacks, type InlineGenerator, type Settled, toBytes, toText } from 'couplet'
 import { type Mode, modes } from '../../download.ts'
 import { measured } from '../../duration.ts'
-import { getPoetryBytes } from '../../poetry-client.ts'
+import { getRecorded, markFailed, markTransformed } from '../../pictures/story.ts'
 import { printableLines } from '../../printable.ts'
-import { type Command, type CommandLine, complaint, UsageError } from './command.ts'
+import { transformPoem } from '../../transform/transform-client.ts'
+import { TransformFailed } from '../../transform/transform-service.ts'
+import { type Command, type CommandLine, commonHelp, complaint, duration, UsageError } from './command.ts'
 import { exitCode, type ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts'
+import { drawn, pictureHelp, pictureIn, pictureOptions } from './pictures.ts'
 import { type Progress, progressOn } from './progress.ts'
+import { type Source, sourceOf, within } from './sources.ts'
 import { type Output, type World, written } from './world.ts'
 
 const help = `\
@@ -27,21 +22,28 @@ Usage: get-poetry [options] [HOST:]PORT…
 
 Gets a poem from each of the servers and prints the poems in the order asked for. How it goes is
 said on stderr. A poem that was cut off is an error, and nothing of it is printed. It works with any
-server that sends bytes and closes the connection. Without HOST it is 127.0.0.1.
+server that sends bytes and closes the connection. Without HOST it is 127.0.0.1; an endpoint will do
+too, as in unix:/tmp/poem or tls:poems.example:443.
 
 Options:
-  --mode MODE     concurrent: all at once (this is what it does unless told otherwise)
-                  sequential: one after another, as a blocking client does
-                  rx: all at once, as Observables; needs the package rxjs
-  --debug         if something goes wrong, say where
-  --help, --version
+  --mode MODE       concurrent: all at once (this is what it does unless told otherwise)
+                    sequential: one after another, as a blocking client does
+                    rx: all at once, as Observables; needs the package rxjs
+  --transform SERVER:NAME
+                    have each poem transformed, as in 11000:cummingsify; SERVER is written as above
+  --timeout TIME    give up a poem that takes longer: 1s, 250ms, 0.5 (never)
+${pictureHelp}
+${commonHelp}
 
 Examples:
   get-poetry 10000 10001 10002
   get-poetry --mode sequential localhost:10000 [::1]:10001 > poems.txt
+  get-poetry --timeline 10000 10001 10002
+  get-poetry --transform 11000:shout --timeout 10s unix:/tmp/poem
 
-It ends with 0 if every poem is whole; otherwise with 68 for an unknown host, 69 for a server that
-cannot be reached, 74 for a poem that was cut off, 76 for one of more than 16 MiB.
+It ends with 0 if every poem is whole; otherwise with 65 for a poem that could not be transformed,
+68 for an unknown host, 69 for a server that cannot be reached, 74 for a poem that was cut off, 75
+for one that took too long, 76 for one of more than 16 MiB.
 `
 
 /** The command. */
@@ -49,20 +51,31 @@ export const getPoetryCommand: Command = {
   name: 'get-poetry',
   askForHelp: 'get-poetry --help',
   help,
-  options: { mode: { type: 'string' } },
+  options: {
+    mode: { type: 'string' },
+    transform: { type: 'string' },
+    timeout: { type: 'string' },
+    ...pictureOptions,
+  },
+  draws: (line) => pictureIn(line) !== undefined,
   run: inlineCallbacks(download),
 }
 
-interface Source {
-  readonly name: string
-  readonly endpoint: ClientEndpoint
+/** What is to be done with each poem. */
+interface Wishes {
+  readonly transform: (Source & { readonly transform: string }) | undefined
+  /** Milliseconds that a poem may take, from being asked for to being transformed. */
+  readonly timeout: number | undefined
 }
 
-function* download({ options, positionals }: CommandLine, world: World): InlineGenerator<ExitCode> {
+function* download(line: CommandLine, world: World): InlineGenerator<ExitCode> {
+  const { options, positionals } = line
   const { reactor, stderr } = world
   const mode = modeCalled(String(options['mode'] ?? 'concurrent'))
   if (positionals.length === 0) throw new UsageError('which poems? Give the [HOST:]PORT of one server or more')
-  const sources = positionals.map((text) => source(text, reactor))
+  const sources = positionals.map((text) => sourceOf(text, reactor))
+  const wishes = wishesIn(line, reactor)
+  const picture = pictureIn(line)
   const way = mode === 'rx' ? yield* merging() : modes[mode]
 
   const start = reactor.now()
@@ -72,7 +85,7 @@ function* download({ options, positionals }: CommandLine, world: World): InlineG
     sources.map(({ name }) => name),
   )
   let signal: string | undefined
-  const downloads = way(sources.map((from, index) => () => getOne(from, index, progress, () => signal)))
+  const downloads = way(sources.map((from, index) => () => getOne(from, index, wishes, world, progress, () => signal)))
   const stopped = reactor.whenStopped().addCallback((why) => {
     signal = why
     downloads.cancel()
@@ -96,31 +109,69 @@ function* download({ options, positionals }: CommandLine, world: World): InlineG
     `${poems.length}${all} ${poems.length === 1 && all === '' ? 'poem' : 'poems'}, ${bytes} bytes, ` +
       `${mode}, in ${measured(reactor.now() - start)}\n`,
   )
-  yield* print(world.stdout, poems)
+  if (picture === undefined) yield* print(world.stdout, poems)
+  else yield* written(world.stdout, drawn(picture, world))
   const failed = outcomes.find((outcome) => !outcome.ok)
   return failed === undefined ? exitCode.ok : exitCodeFor(failed.failure.value)
 }
 
-/** Gets one poem, and says so. */
+/** Gets one poem, has it transformed if that is wished, and says so. */
 function getOne(
-  { endpoint }: Source,
+  source: Source,
   index: number,
+  wishes: Wishes,
+  { recording, reactor }: World,
   progress: Progress,
   signal: () => string | undefined,
 ): Deferred<Uint8Array> {
+  const recorder = recording?.recorder
   progress.started(index)
-  return getPoetryBytes(endpoint, { received: (piece) => progress.received(index, piece.length) }).addCallbacks(
-    (poem) => {
+  const poem = getRecorded(recorder, source.name, source.endpoint, {
+    received: (piece) => progress.received(index, piece.length),
+  })
+  const { transform, timeout } = wishes
+  if (transform !== undefined) {
+    poem.addCallback(function transformed(bytes) {
+      return transformPoem(transform.endpoint, transform.transform, toText(bytes)).addCallbacks(
+        (text) => {
+          markTransformed(recorder, poem)
+          return toBytes(text)
+        },
+        ({ value }) => {
+          throw notTransformed(source.name, value)
+        },
+      )
+    })
+  }
+  return within(poem, timeout, reactor, source.name).addCallbacks(
+    function finished(bytes) {
       progress.finished(index)
-      return poem
+      return bytes
     },
-    (failure) => {
+    function failed(failure) {
+      markFailed(recorder, poem, failure.value)
       progress.failed(index)
       // Whoever pressed Ctrl-C knows why the poems do not come.
       if (signal() === undefined) progress.say(complaint(getPoetryCommand, failure.value).trimEnd())
       return failure
     },
   )
+}
+
+/** The same failure, and whose poem it was. */
+function notTransformed(name: string, error: unknown): unknown {
+  return error instanceof TransformFailed ? new TransformFailed(`${name}: ${error.message}`, { cause: error }) : error
+}
+
+function wishesIn({ options }: CommandLine, reactor: World['reactor']): Wishes {
+  const { transform, timeout } = options
+  const wishes = { timeout: timeout === undefined ? undefined : duration('--timeout', String(timeout)) }
+  if (transform === undefined) return { ...wishes, transform: undefined }
+  const [, server, name] = /^(.+):([\w-]+)$/.exec(String(transform)) ?? []
+  if (server === undefined || name === undefined) {
+    throw new UsageError(`--transform takes SERVER:NAME, as in 11000:cummingsify, not "${String(transform)}"`)
+  }
+  return { ...wishes, transform: { ...sourceOf(server, reactor), transform: name } }
 }
 
 /** Byte for byte into a file or a pipe; for a terminal as harmless text, with an empty line between two poems. */
@@ -146,16 +197,4 @@ function* merging(): InlineGenerator<(typeof modes)[Mode]> {
     if ((error as { readonly code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new UsageError('--mode rx needs the package rxjs (npm install rxjs)')
   }
-}
-
-/** @throws UsageError unless it is `PORT`, `HOST:PORT` or `[ADDRESS]:PORT` */
-function source(text: string, reactor: Reactor): Source {
-  const [, address, name, digits = ''] = /^(?:(?:\[([^\][]+)\]|([^:\][]+)):)?(\d{1,5})$/.exec(text) ?? []
-  const host = address ?? name ?? '127.0.0.1'
-  const port = Number(digits)
-  if (digits === '' || port < 1 || port > 65_535) {
-    throw new UsageError(`"${text}" is not [HOST:]PORT with a port from 1 to 65535`)
-  }
-  const shown = address === undefined ? host : `[${host}]`
-  return { name: `${shown}:${port}`, endpoint: new TCPClientEndpoint(reactor, host, port) }
 }

@@ -4,14 +4,15 @@
  * Ancestor: krondo's `slowpoetry.py` and `fastpoetry.py`, parts 2 and 12.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { gatherResults, inlineCallbacks, type InlineGenerator, type ListeningPort, toBytes } from 'couplet'
+import { inlineCallbacks, type InlineGenerator, toBytes } from 'couplet'
 import { builtInPoems } from '../../built-in-poems.ts'
 import { chosen } from '../../duration.ts'
 import { largestPiece } from '../../poem.ts'
 import { PoetryFactory } from '../../poetry-protocol.ts'
 import { printable } from '../../printable.ts'
-import { type Command, type CommandLine, duration, UsageError, wholeNumber } from './command.ts'
+import { type Command, type CommandLine, commonHelp, duration, textsOf, UsageError, wholeNumber } from './command.ts'
 import { exitCode, type ExitCode } from './exit-codes.ts'
+import { placesOf, serve, servingHelp, servingOptions } from './serving.ts'
 import type { World } from './world.ts'
 
 const help = `\
@@ -24,30 +25,21 @@ middle of a poem get the rest at once.
 Options:
   --port N          the port of the first poem (10000); the next poems are on the ports after it;
                     0 takes any free ports, and says which
-  --iface ADDRESS   the IP address to listen at (127.0.0.1)
+${servingHelp}
   --lines           say a line at a time (this is what it does unless told otherwise)
   --num-bytes N     say N bytes at a time instead, 1 to ${largestPiece}
   --delay TIME      the silence before each piece, the first too: 1s, 250ms, 0.5 (1s)
-  --debug           if something goes wrong, say where
-  --help, --version
+${commonHelp}
 
 Examples:
   slowpoetry                                    then, elsewhere: get-poetry 10000 10001 10002
   slowpoetry poem.txt --port 0 --num-bytes 10 --delay 100ms
+  slowpoetry poem.txt --listen unix:/tmp/poem   then, elsewhere: get-poetry unix:/tmp/poem
   nc 127.0.0.1 10000
 `
 
 /** A poem file may have so many bytes. */
 const largestFile = 16 * 1024 * 1024
-
-/** So many clients may come at the same moment; a kernel that has no room for one lets it wait for a second. */
-const backlog = 4096
-
-/**
- * Milliseconds that clients get to take the rest of their poems when the server ends; then they are cut off, with a
- * reset. Less than the 5 s that `react` gives the whole program, so that this is an end in good order.
- */
-const drainTime = 4000
 
 /** The command. */
 export const slowpoetry: Command = {
@@ -55,41 +47,33 @@ export const slowpoetry: Command = {
   askForHelp: 'slowpoetry --help',
   help,
   options: {
-    port: { type: 'string' },
-    iface: { type: 'string' },
+    ...servingOptions,
     lines: { type: 'boolean' },
     'num-bytes': { type: 'string' },
     delay: { type: 'string' },
   },
-  run: inlineCallbacks(serve),
+  run: inlineCallbacks(run),
 }
 
-interface Offer {
+interface NamedPoem {
   readonly name: string
   readonly poem: Uint8Array
 }
 
-function* serve(line: CommandLine, { reactor, stdout }: World): InlineGenerator<ExitCode> {
-  const { port: first, iface, delay, numBytes } = settings(line)
-  const offers = line.positionals.length === 0 ? builtIn() : line.positionals.map(readPoem)
-  if (first > 0 && first + offers.length - 1 > 65_535) {
-    throw new UsageError(`${offers.length} poems from port ${first} on would need ports above 65535`)
-  }
-  const ports: ListeningPort[] = []
-  try {
-    for (const [index, { name, poem }] of offers.entries()) {
-      const factory = new PoetryFactory(reactor, poem, { delay, numBytes })
-      const port = yield* reactor.listenTCP(first === 0 ? 0 : first + index, factory, { interface: iface, backlog })
-      ports.push(port)
-      stdout.write(`listening on ${port.host}: ${name}\n`)
-    }
-    const piece = numBytes === undefined ? 'a line' : `${numBytes} bytes`
-    stdout.write(`${piece} at a time, ${chosen(delay)} before each; Ctrl-C ends it\n`)
-    yield* reactor.whenStopped()
-  } finally {
-    yield* gatherResults(ports.map((port) => port.stopListening({ drain: drainTime })))
-  }
-  return exitCode.ok
+function* run(line: CommandLine, world: World): InlineGenerator<ExitCode> {
+  const { reactor } = world
+  const { delay, numBytes } = settings(line)
+  const listen = textsOf(line.options['listen'])
+  // Where somebody says where to listen, and not for what, there are as many poems as places.
+  const builtIn = listen.length === 0 ? builtInNamed : builtInNamed.slice(0, listen.length)
+  const poems = line.positionals.length === 0 ? builtIn : line.positionals.map(readPoem)
+  const places = placesOf(line, reactor, 10_000, poems.length)
+  const offers = poems.map(({ name, poem }) => ({
+    name,
+    factory: new PoetryFactory(reactor, poem, { delay, numBytes }),
+  }))
+  const piece = numBytes === undefined ? 'a line' : `${numBytes} bytes`
+  return yield* serve(offers, places, `${piece} at a time, ${chosen(delay)} before each`, world)
 }
 
 function settings({ options }: CommandLine) {
@@ -98,19 +82,18 @@ function settings({ options }: CommandLine) {
     throw new UsageError('--lines and --num-bytes exclude each other')
   }
   return {
-    port: wholeNumber('--port', String(options['port'] ?? 10_000), 0, 65_535),
-    iface: String(options['iface'] ?? '127.0.0.1'),
     delay: duration('--delay', String(options['delay'] ?? '1s')),
     numBytes: numBytes === undefined ? undefined : wholeNumber('--num-bytes', String(numBytes), 1, largestPiece),
   }
 }
 
-function builtIn(): readonly Offer[] {
-  return builtInPoems.map(({ title, author, text }) => ({ name: `${title}, by ${author}`, poem: toBytes(text) }))
-}
+const builtInNamed: readonly NamedPoem[] = builtInPoems.map(({ title, author, text }) => ({
+  name: `${title}, by ${author}`,
+  poem: toBytes(text),
+}))
 
 /** The file as it is now; what happens to it afterwards does not matter. */
-function readPoem(path: string): Offer {
+function readPoem(path: string): NamedPoem {
   let file: number | undefined
   try {
     file = openSync(path, 'r')

@@ -3,7 +3,7 @@
  *
  * No ancestor.
  */
-import { Deferred, type Reactor } from 'couplet'
+import { Deferred, type Reactor, type Recorder } from 'couplet'
 
 /** Where text or bytes go: `process.stdout`, or a test's list. */
 export interface Output {
@@ -29,6 +29,8 @@ export interface World {
   readonly stderr: Output
   /** Colors text for {@link stdout}, where colors are welcome there; otherwise returns it as it is. */
   readonly paint: (color: Color, text: string) => string
+  /** The record of what happens, if one is made. */
+  readonly recording?: { readonly title: string; readonly recorder: Recorder } | undefined
 }
 
 /** The colors that are used; names of `util.styleText`. */
