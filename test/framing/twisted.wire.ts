@@ -1,7 +1,6 @@
 /**
  * Our receivers with Twisted's own, over loopback: long sessions in both directions, byte for byte; and what both refuse.
  */
-import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import {
   type ConnectionClosed,
@@ -26,23 +25,10 @@ import { connected } from 'couplet/testing'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Started } from '../poetry/programs.ts'
+import { pythonWith } from '../python.ts'
 import { fromLatin1, toLatin1 } from './line-model.ts'
 
-/** A Python that has Twisted: Debian's, if the one that comes first has not. */
-const python = ['python3', '/usr/bin/python3'].find((command) => {
-  try {
-    execFileSync(command, ['-c', 'import twisted'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})
-if (python === undefined) {
-  console.error(
-    'SKIPPED: no Twisted to talk to. Install it (apt-get install python3-twisted) to run test/framing/twisted.wire.ts',
-  )
-}
-
+const python = pythonWith(['twisted'], 'python3-twisted')
 const script = fileURLToPath(new URL('./twisted_peer.py', import.meta.url))
 const reactor = new NodeReactor()
 const started = new Started()

@@ -1,5 +1,5 @@
 /** TLS and sockets in the file system with Twisted at the other end, both ways round. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import {
@@ -14,23 +14,17 @@ import {
 } from 'couplet'
 import { NodeReactor } from 'couplet/node'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { pythonWith } from '../python.ts'
 import { ca, server } from './certificates.ts'
 import { anywhere, until } from './loopback.ts'
 import { directory } from './worlds.ts'
 
-/** A Python that has Twisted and what it needs for TLS: Debian's, if the one that comes first has not. */
-const python = ['python3', '/usr/bin/python3'].find((command) => {
-  try {
-    execFileSync(command, ['-c', 'import twisted, OpenSSL, service_identity'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})
-if (python === undefined) {
-  const packages = 'python3-twisted python3-openssl python3-service-identity'
-  console.error(`SKIPPED: no Twisted with TLS to talk to. Install it (apt-get install ${packages})`)
-}
+const python = pythonWith(
+  ['twisted', 'OpenSSL', 'service_identity'],
+  'python3-twisted',
+  'python3-openssl',
+  'python3-service-identity',
+)
 
 const reactor = new NodeReactor()
 
