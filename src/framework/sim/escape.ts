@@ -66,12 +66,13 @@ function install(): () => void {
   const RealDate = real['Date'] as DateConstructor | undefined
   if (RealDate !== undefined) {
     const now = 'new Date(reactor.wallTime())'
-    const guarded = new Proxy(RealDate, {
+    // Only what asks for the present moment is refused: other dates, and classes derived from Date, go on.
+    const guarded: DateConstructor = new Proxy(RealDate, {
       apply: () => escape('Date()', now),
-      construct: (target, parameters: [number], newTarget: new () => object) =>
-        parameters.length === 0
-          ? escape('new Date()', now)
-          : Reflect.construct(target, parameters, newTarget === guarded ? target : newTarget),
+      construct(target, parameters: unknown[], newTarget): object {
+        if (parameters.length === 0) escape('new Date()', now)
+        return Reflect.construct(target, parameters, newTarget === guarded ? target : newTarget) as object
+      },
     })
     undo.push(replace([real, 'Date'], guarded))
   }

@@ -113,8 +113,10 @@ export class Attempt {
     const port = to.ports.listenerAt(this.address)
     if (port === undefined || port === 'dead') this.#refuse(to, port)
     // Linux says nothing, and expects to be asked again; at a path it says so.
-    else if (!port.isFull) this.#answer(to, port, losses)
-    else if (this.address.kind !== 'UNIX') this.#askAgain(to, losses)
+    else if (this.address.kind !== 'UNIX') {
+      if (port.isFull) this.#askAgain(to, losses)
+      else this.#answer(to, port, losses)
+    } else if (!port.isFull) this.#connectAtOnce(to, port)
     else this.#failSoon(new ConnectError(this.address, 'too many connections wait for the server to take them'))
   }
 
@@ -148,13 +150,26 @@ export class Attempt {
     })
   }
 
+  /** At a path there is no handshake. */
+  #connectAtOnce(to: SimHost, port: SimPort): void {
+    const path = this.#network.path(to, to)
+    const [near, far] = this.#connect(to, port, path, path)
+    port.takes(far)
+    this.#soon(this.#from, 'program', 0, () => this.#succeed(near))
+  }
+
   #confirm(there: Path, to: SimHost, port: SimPort, far: SimConnection, losses: number): void {
+    const again = (): void =>
+      this.#soon(to, 'kernel', 1_000_000, () => {
+        if (!far.gone) this.#confirm(there, to, port, far, losses + 1)
+      })
     this.#travel('connect', there, to, losses, {
       arrives: () => {
         if (port.reactor.process.dead) far.disown()
+        else if (port.isFull) again()
         else port.takes(far)
       },
-      lost: () => this.#soon(to, 'kernel', 1_000_000, () => this.#confirm(there, to, port, far, losses + 1)),
+      lost: again,
       reset: () => far.resets(),
     })
   }

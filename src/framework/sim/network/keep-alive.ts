@@ -38,7 +38,10 @@ export class KeepAlive {
   }
 
   #ask(): void {
-    if (this.#there.partitioned || this.#back.partitioned) {
+    if (this.#end.resends) {
+      // Whoever waits for an answer does not ask besides.
+      this.#timeline.schedule(this.#asks, every)
+    } else if (this.#there.partitioned || this.#back.partitioned) {
       if (++this.#unanswered > times) this.#end.timesOut()
       else this.#timeline.schedule(this.#asks, every)
     } else if (this.#end.isUnknownThere()) {

@@ -140,12 +140,12 @@ export function once(end: () => unknown): () => void {
   }
 }
 
-/** Milliseconds are for people: TCP's patience, in microseconds. */
+/** TCP's patience, in microseconds. */
 const firstResend = 200_000
 const longestResend = 120_000_000
 
-/** So often a packet is sent again before its connection is given up, as on Linux (`tcp_retries2`). */
-export const mostResends = 15
+/** So often a packet may get lost before its connection is given up: it is sent again 15 times, as on Linux. */
+export const mostLosses = 16
 
 /** How long a sender waits before it sends again what got lost `losses` times. */
 export function resendAfter(losses: number): number {

@@ -11,7 +11,7 @@ import type { RandomStream } from '../random-stream.ts'
 import { scrambled } from '../random-stream.ts'
 import type { SimProcess } from '../sim-process.ts'
 import { SimEvent, type Timeline } from '../timeline.ts'
-import { type Fate, mostResends, type Path, resendAfter } from './path.ts'
+import { type Fate, mostLosses, type Path, resendAfter } from './path.ts'
 import { mostRead, ReceiveBuffer } from './receive-buffer.ts'
 
 /** What one end of a pipe is told. */
@@ -127,6 +127,11 @@ export class Pipe {
   /** Bytes in the receive buffer. */
   get unread(): number {
     return this.#unread.size
+  }
+
+  /** Whether something got lost, so that the sender waits for an answer. */
+  get resends(): boolean {
+    return this.#losses + this.#lostBack > 0
   }
 
   /** Whether the end was sent, and whether it has arrived. */
@@ -282,7 +287,7 @@ export class Pipe {
       // Nobody sends it again. If the other side ever sends something, it will be told.
       if (kind === 'reset') this.#reset = false
       this.#nextSegment()
-    } else if (++this.#losses > mostResends) {
+    } else if (++this.#losses > mostLosses) {
       this.#sender.timesOut()
     } else {
       this.#timeline.schedule(this.#arrival, resendAfter(this.#losses) + this.#path.latency)
@@ -346,7 +351,7 @@ export class Pipe {
     const { back, connection, random } = this.#plan
     const fate = back.clear ? 'arrives' : back.fate('acknowledgement', connection, undefined, this.#lostBack, random)
     if (fate === 'lost') {
-      if (++this.#lostBack > mostResends) this.#sender.timesOut()
+      if (++this.#lostBack > mostLosses) this.#sender.timesOut()
       else this.#timeline.schedule(this.#acknowledgement, resendAfter(this.#lostBack) + back.latency)
     } else if (fate === 'held') {
       back.whenReleased(() => {

@@ -223,6 +223,11 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
     if (!this.#gone) this.#keepAlive.begin()
   }
 
+  /** Whether something that it sent got lost and was not answered since. */
+  get resends(): boolean {
+    return this.#out.resends
+  }
+
   /** The other end does not know of this connection any more, and says so. */
   isUnknownThere(): boolean {
     return this.#other.#gone
