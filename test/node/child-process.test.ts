@@ -255,7 +255,7 @@ describe('ending a child process', () => {
   })
 
   it('by losing the connection is bounded, for one that ignores everything', async () => {
-    const text = 'trap "" TERM HUP PIPE; echo ready; while :; do sleep 1000; done'
+    const text = 'trap "" TERM HUP PIPE; echo ready; exec sleep 1000'
     const [seen, child, reactor] = await script(new Witness(), text, { linger: 20 })
     await until(() => seen.out !== '')
     child.loseConnection()
@@ -307,7 +307,7 @@ describe('a child process and memory', () => {
   })
 
   it('that never reads is killed when too much waits for it, and nobody takes half for the whole', async () => {
-    const [, child] = await script(new Witness(), 'sleep 1000')
+    const [, child] = await script(new Witness(), 'exec sleep 1000')
     for (let n = 0; n < 20; n++) child.write(new Uint8Array(100_000))
     const ending = await child.whenEnded()
     expect(ending).toMatchObject({ signal: 'SIGKILL' })
@@ -360,7 +360,7 @@ describe('a hook that throws', () => {
         if (hook === 'inConnectionLost') throw error
       }
     }
-    const [seen, child] = await script(new Bad(), 'echo out; echo err >&2; trap "" TERM; while :; do sleep 1000; done')
+    const [seen, child] = await script(new Bad(), 'echo out; echo err >&2; trap "" TERM; exec sleep 1000')
     if (hook === 'inConnectionLost') child.closeStdin()
     expect(await child.whenEnded()).toMatchObject({ signal: 'SIGKILL', cause: error })
     expect(seen.calls.at(-1)).toBe('processEnded')

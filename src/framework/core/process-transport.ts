@@ -9,7 +9,7 @@ import { report } from '../deferred/reporter.ts'
 import type { ProcessAddress } from './address.ts'
 import type { Data } from './bytes.ts'
 import { type ChildProcess, terminate, type TerminateOptions } from './child-process.ts'
-import type { ConnectionClosed } from './errors.ts'
+import { ConnectionAborted, type ConnectionClosed } from './errors.ts'
 import { asError, guarded, type HookOwner } from './guard.ts'
 import { type ProcessEnding, ProcessDone, ProcessTerminated, type Signal } from './process-errors.ts'
 import type { ProcessProtocol } from './process-protocol.ts'
@@ -25,6 +25,8 @@ type Closing = 'inConnectionLost' | 'outConnectionLost' | 'errConnectionLost'
 interface Heard {
   chunk(what: 'outReceived' | 'errReceived', chunk: Uint8Array): void
   closed(what: Closing): void
+  /** The process was killed. */
+  aborted(): void
   /** A connection is over. */
   lost(reason: ConnectionClosed): void
 }
@@ -53,7 +55,9 @@ export class ProcessTransport implements Consumer, PushProducer, HookOwner {
     const heard: Heard = {
       chunk: (what, chunk) => this.#call(what, () => protocol[what](chunk)),
       closed: (what) => this.#closed(what),
-      lost: (reason) => this.#lost(reason.cause),
+      // Others may hold it open, and nobody wants to hear them.
+      aborted: () => this.closeStderr(),
+      lost: (reason) => this.#lost(reason),
     }
     try {
       child.stderr?.deliverTo(new StandardError(heard))
@@ -195,7 +199,7 @@ export class ProcessTransport implements Consumer, PushProducer, HookOwner {
     this.#call(what, () => this.#protocol[what]())
   }
 
-  #lost(cause: unknown): void {
+  #lost({ cause }: ConnectionClosed): void {
     if (cause instanceof Error && !(cause instanceof ProcessTerminated)) this.#cause ??= cause
     this.#connections--
     this.#settle()
@@ -256,6 +260,7 @@ class StandardStreams extends Protocol {
   override connectionLost(reason: ConnectionClosed): void {
     this.#heard.closed('inConnectionLost')
     this.#heard.closed('outConnectionLost')
+    if (reason instanceof ConnectionAborted) this.#heard.aborted()
     this.#heard.lost(reason)
   }
 }
