@@ -10,15 +10,16 @@ interface Outcome {
   readonly stderr: string
 }
 
-/** Starts `react(main)` with this text as its main, and all the time in the world to drain. */
+/** Starts `react(main)` with this text as its main, and, unless told otherwise, all the time in the world to drain. */
 function program(
   main: string,
   onTestFinished: TestContext['onTestFinished'],
+  drain = 1e9,
 ): { child: ChildProcessWithoutNullStreams; outcome: Promise<Outcome> } {
   const text = `
-    import { Deferred, Factory, Protocol } from 'couplet'
+    import { Deferred, Factory, ProcessProtocol, Protocol } from 'couplet'
     import { react } from 'couplet/node'
-    react(${main}, [], { drain: 1e9 })`
+    react(${main}, [], { drain: ${drain} })`
   const args = ['-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', text]
   const child = spawn(process.execPath, args)
   onTestFinished(() => {
@@ -153,5 +154,45 @@ describe.concurrent('a program', { timeout: 30_000 }, () => {
     )
     const { code, stderr } = await outcome
     expect([code, stderr.match(/nobody cares/g)?.length]).toEqual([0, 1])
+  })
+
+  // Each of these children holds the program's stderr open, so that the outcome is known when they have ended, not before.
+  const spawn = (text: string): string =>
+    `reactor.spawnProcess(new ProcessProtocol(), '/bin/sh', ['-c', ${JSON.stringify(text)}], { stderr: 'inherit' })`
+
+  it('leaves no child process behind', async ({ onTestFinished }) => {
+    const main = `async (reactor) => { await ${spawn('echo started >&2; exec sleep 1000')} }`
+    const { outcome } = program(main, onTestFinished)
+    expect((await outcome).code).toBe(0)
+  })
+
+  it('gives its child processes time to end, after a signal', async ({ onTestFinished }) => {
+    const { child, outcome } = program(
+      `async (reactor) => {
+      await ${spawn('trap "echo bye >&2; exit" TERM; echo ready >&2; while :; do read x; done')}
+      await reactor.whenStopped()
+    }`,
+      onTestFinished,
+    )
+    await once(child.stderr, 'data')
+    child.kill('SIGTERM')
+    expect(await outcome).toMatchObject({ code: 0, stderr: 'ready\nbye\n' })
+  })
+
+  it('kills them at once on the second signal, or when they take too long', async ({ onTestFinished }) => {
+    const stubborn = `trap 'echo no >&2' TERM; echo ready >&2; while :; do read x; done`
+    const main = `async (reactor) => {
+      await ${spawn(stubborn)}
+      await reactor.whenStopped()
+    }`
+    const signalled = program(main, onTestFinished)
+    await once(signalled.child.stderr, 'data')
+    signalled.child.kill('SIGTERM')
+    await once(signalled.child.stderr, 'data')
+    signalled.child.kill('SIGTERM')
+    const late = program(main, onTestFinished, 10)
+    await once(late.child.stderr, 'data')
+    late.child.kill('SIGTERM')
+    expect([(await signalled.outcome).code, (await late.outcome).code]).toEqual([143, 0])
   })
 })

@@ -13,7 +13,10 @@ export { DuplexProtocol, toDuplex, type ToDuplexOptions } from './duplex-protoco
 
 /** How {@link react} runs a program. */
 export interface ReactOptions {
-  /** Milliseconds that open connections, and `main`, get to finish after a signal. 5,000 unless given. */
+  /**
+   * Milliseconds that open connections, and `main`, get to finish after a signal, and child processes after that. 5,000
+   * unless given.
+   */
   readonly drain?: number | undefined
 }
 
@@ -21,11 +24,12 @@ export interface ReactOptions {
  * Runs a program: calls `main(reactor, ...argv)` and ends the process when that has finished.
  *
  * SIGINT and SIGTERM stop the reactor (`reactor.whenStopped()` fires) and close the ports, with time to drain; a second
- * signal ends at once. A failure is one line on stderr if it was foreseen (it has a `code` or an `exitCode`), otherwise
- * its stack; `NODE_DEBUG=couplet` shows the stack always, and one with an `exitCode` and no message says nothing. Exit codes: 0 if `main` succeeded, also after a signal; 130
- * (SIGINT) or 143 (SIGTERM) if it had not finished by then; 1 if it failed, or the error's `exitCode`; 70 if it can
- * never finish because nothing is left to wait for; 141 if nobody reads stdout any more. Ancestor:
- * `twisted.internet.task.react`.
+ * signal ends at once. Child processes end with the program: by SIGTERM, and by SIGKILL if that takes too long. A
+ * failure is one line on stderr if it was foreseen (it has a `code` or an `exitCode`), otherwise its stack;
+ * `NODE_DEBUG=couplet` shows the stack always, and one with an `exitCode` and no message says nothing. Exit codes: 0 if
+ * `main` succeeded, also after a signal; 130 (SIGINT) or 143 (SIGTERM) if it had not finished by then; 1 if it failed,
+ * or the error's `exitCode`; 70 if it can never finish because nothing is left to wait for; 141 if nobody reads stdout
+ * any more. Ancestor: `twisted.internet.task.react`.
  *
  * @example
  * react(async (reactor, port = '8000') => {

@@ -96,7 +96,7 @@ export class Run {
   }
 
   readonly #onSignal = (signal: Signal): void => {
-    if (this.#signal !== undefined) {
+    if (this.#signal !== undefined || this.#exiting) {
       this.#reactor.abortConnections()
       this.#exitNow(signals[signal])
       return
@@ -145,8 +145,9 @@ export class Run {
     this.#exit(this.#signal === undefined ? neverFinishes : signals[this.#signal])
   }
 
-  /** Whoever read our output has left, as `head` does; there is nobody to tell. */
+  /** Whoever read our output has left, as `head` does; there is nobody to tell, unless the output is a connection. */
   readonly #onOutputError = (error: NodeJS.ErrnoException): void => {
+    if (this.#reactor.usesStandardIO) return
     if (error.code !== 'EPIPE') this.#say(`${programName(this.#process.argv)}: cannot write output: ${error.message}`)
     this.#exitNow(error.code === 'EPIPE' ? outputClosed : failure)
   }
@@ -155,12 +156,19 @@ export class Run {
     this.#process.stderr.write(`${line}\n`)
   }
 
-  /** Ends the program when all that it wrote has left; open ports, connections and timers do not hold it up. */
+  /**
+   * Ends the program when its child processes have ended and all that it wrote has left; open ports, connections and
+   * timers do not hold it up.
+   */
   #exit(code: number): void {
     if (this.#exiting) return
     this.#exiting = true
     if (this.#deadline?.active() === true) this.#deadline.cancel()
     clearInterval(this.#stay)
+    this.#reactor.endChildren({ killAfter: this.#drain }).addCallback(() => this.#leave(code))
+  }
+
+  #leave(code: number): void {
     this.#process.off('SIGINT', this.#onSignal)
     this.#process.off('SIGTERM', this.#onSignal)
     this.#process.off('beforeExit', this.#onNothingLeft)
