@@ -27,11 +27,11 @@ beforeEach(() => {
   client = sim.host('client', { addresses: ['2001:db8::2', '10.0.0.2'] }).reactor
 })
 
-/** What `client` sends to this host gets lost. */
-function blackHole(lost: string): void {
+/** What `client` sends to these addresses gets lost. */
+function blackHole(...lost: readonly string[]): void {
   const dial = client.dial.bind(client)
   client.dial = (address: Address, options: DialOptions) => {
-    if (!('host' in address) || address.host !== lost) return dial(address, options)
+    if (!('host' in address) || !lost.includes(address.host)) return dial(address, options)
     const { timeout = Infinity } = options
     const attempt = new Deferred<never>(() => timer.cancel())
     const timer = client.callLater(timeout, () => attempt.errback(new TCPTimedOutError(address, timeout)))
@@ -99,6 +99,20 @@ describe('a host 400 ms away', () => {
         ' [2001:db8::1]:7: no connection within 30000 ms',
     )
     expect(sim.pending).toBe(0)
+  })
+
+  it('of a thousand addresses tries as many as 30 s allow, and says so in a message that can be read', async () => {
+    const addresses = Array.from({ length: 1000 }, (_, index) => `10.1.${index >> 8}.${index & 255}`)
+    sim.host('many.example', { addresses })
+    blackHole(...addresses)
+    const endpoint = new HostnameEndpoint(client, 'many.example', 7)
+    const connecting = connectProtocol(endpoint, new Reader()).addErrback(({ value }) => value)
+    const begun = sim.now
+    const { errors, message } = (await sim.runUntil(connecting)) as AllAttemptsFailed
+    expect([sim.now - begun, errors.length, sim.pending]).toEqual([30_000, 1000, 0])
+    expect(errors.filter((error) => error instanceof TCPTimedOutError).length).toBe(30_000 / 250)
+    expect(errors.at(-1)?.message).toBe('10.1.3.231:7: was not tried, because the time was over')
+    expect([message.length < 1000, message.slice(-14)]).toEqual([true, '; and 992 more'])
   })
 
   it('leaves nothing on either side, whenever the attempt is given up', async () => {

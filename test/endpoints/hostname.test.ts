@@ -1,6 +1,9 @@
 /** HostnameEndpoint: the addresses of a name race each other (RFC 8305), and nothing is left of those that lose. */
 import {
   AllAttemptsFailed,
+  type ClientEndpoint,
+  ClientFactory,
+  clientFromString,
   ConnectingCancelledError,
   ConnectionRefusedError,
   type DialOptions,
@@ -13,6 +16,8 @@ import {
   NoRouteError,
   Protocol,
   TCPTimedOutError,
+  UNIXClientEndpoint,
+  wrapClientTLS,
 } from 'couplet'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -181,6 +186,23 @@ describe('HostnameEndpoint', () => {
     const late = reactor.dials[0]?.connect()
     expect(seen.value?.transport).toBe(winner)
     expect([winner?.end, late?.end]).toEqual([undefined, 'reset'])
+  })
+
+  it.each<[string, () => ClientEndpoint]>([
+    ['a host', () => new HostnameEndpoint(reactor, '192.0.2.1', 7)],
+    ['TLS', () => wrapClientTLS({ serverName: 'a' }, new HostnameEndpoint(reactor, '192.0.2.1', 7))],
+    ['a path', () => new UNIXClientEndpoint(reactor, '/run/poems')],
+    ['a text', () => clientFromString(reactor, 'tcp:192.0.2.1:7')],
+  ])('%s: refuses a ClientFactory, and says who takes one', (_, endpointTo) => {
+    class Old extends ClientFactory {
+      override buildProtocol(): Protocol {
+        return new Reader()
+      }
+    }
+    const { error } = outcome(endpointTo().connect(new Old()))
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message).toMatch(/hooks of a ClientFactory \(Old\).*reactor\.connectTCP/)
+    expect(reactor.dials).toEqual([])
   })
 
   describe('cancelled', () => {

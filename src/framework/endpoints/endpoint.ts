@@ -35,7 +35,8 @@ export interface ServerEndpoint {
   /**
    * Listens, and gives each connection the protocol that `factory` builds. Never throws.
    *
-   * @returns fires with the open port, or fails with CannotListenError, or with what `startFactory` threw
+   * @returns fires with the open port, or fails with CannotListenError, or with what `startFactory` threw. To give up
+   *   before that, cancel it (`.addSignal(signal)` does); a port that is open is closed by its `stopListening`
    */
   listen(factory: Factory): Deferred<ListeningPort>
 
