@@ -23,6 +23,9 @@ export { TransformClientProtocol, type TransformClientOptions, transformPoem } f
 export { PoemCache, type PoemCacheOptions } from './proxy/poem-cache.ts'
 export { PoetryProxyFactory, PoetryProxyProtocol } from './proxy/proxy-protocol.ts'
 
+/* all that a program serves */
+export { type Offer, PoetryServer } from './poetry-server.ts'
+
 /* the experiment */
 export { type Experiment, experiment, type ExperimentOptions, type Run } from './experiment.ts'
 

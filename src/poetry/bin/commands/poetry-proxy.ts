@@ -9,7 +9,7 @@ import { PoemCache } from '../../proxy/poem-cache.ts'
 import { PoetryProxyFactory } from '../../proxy/proxy-protocol.ts'
 import { type Command, type CommandLine, commonHelp, complaint, duration, UsageError } from './command.ts'
 import type { ExitCode } from './exit-codes.ts'
-import { type Offer, placesOf, serve, servingHelp, servingOptions } from './serving.ts'
+import { placesOf, serve, servingHelp, servingOptions } from './serving.ts'
 import { type Source, sourceOf, within } from './sources.ts'
 import type { World } from './world.ts'
 
@@ -58,10 +58,12 @@ function* run(line: CommandLine, world: World): InlineGenerator<ExitCode> {
       if (waiting() > 0) stderr.write(complaint(poetryProxy, failure.value))
       return failure
     })
-  const offers = positionals.map((text): Offer => {
-    const source = sourceOf(text, reactor)
+  const sources = positionals.map((text) => sourceOf(text, reactor))
+  const places = placesOf(line, reactor, 12_000, sources.length)
+  const offers = places.map((place, index) => {
+    const source = sources[index] as Source
     const cache: PoemCache = new PoemCache(reactor, () => get(source, () => cache.waiting), { maxAge })
-    return { name: source.name, factory: new PoetryProxyFactory(cache) }
+    return { name: source.name, place, factory: new PoetryProxyFactory(cache) }
   })
-  return yield* serve(offers, placesOf(line, reactor, 12_000, offers.length), 'each poem is got once', world)
+  return yield* serve(offers, 'each poem is got once', world)
 }

@@ -3,7 +3,7 @@
  *
  * Ancestor: krondo's `twisted-server-1/tranformedpoetry.py`, part 12.
  */
-import { deferLater, execute, idleTimeout, inlineCallbacks, type InlineGenerator } from 'couplet'
+import { deferLater, execute, idleTimeout, inlineCallbacks, type InlineGenerator, withPolicies } from 'couplet'
 import { TransformFactory } from '../../transform/transform-protocol.ts'
 import { TransformService } from '../../transform/transform-service.ts'
 import { longestTransformed } from '../../transform/transform-wire.ts'
@@ -57,7 +57,7 @@ function* run(line: CommandLine, world: World): InlineGenerator<ExitCode> {
     delay === 0 ? transform : (poem) => deferLater(reactor, delay, () => execute(() => transform(poem)))
   const transforms = new Map([...builtInTransforms].map(([name, transform]) => [name, slowly(transform)]))
   const service = new TransformService(transforms)
-  const offers = [{ name: service.names.join(', '), factory: new TransformFactory(service) }]
-  const places = placesOf(line, reactor, 11_000, 1)
-  return yield* serve(offers, places, 'transforms poems', world, idleTimeout(reactor, idle + delay))
+  const factory = withPolicies(new TransformFactory(service), idleTimeout(reactor, idle + delay))
+  const offers = placesOf(line, reactor, 11_000, 1).map((place) => ({ name: service.names.join(', '), place, factory }))
+  return yield* serve(offers, 'transforms poems', world)
 }

@@ -3,18 +3,8 @@
  *
  * Ancestor: `twistd`, and the `listenTCP` at the end of each of krondo's servers.
  */
-import {
-  type Factory,
-  gatherResults,
-  type InlineGenerator,
-  type ListeningPort,
-  type Policy,
-  type Reactor,
-  type ServerEndpoint,
-  serverFromString,
-  TCPServerEndpoint,
-  withPolicies,
-} from 'couplet'
+import { type InlineGenerator, type Reactor, type ServerEndpoint, serverFromString, TCPServerEndpoint } from 'couplet'
+import { type Offer, PoetryServer } from '../../poetry-server.ts'
 import { type CommandLine, textsOf, UsageError, wholeNumber } from './command.ts'
 import { endpointOf, parsers } from './sources.ts'
 import { exitCode, type ExitCode } from './exit-codes.ts'
@@ -33,13 +23,6 @@ export const servingHelp = `\
   --listen ENDPOINT
                     listen there instead, as in unix:/tmp/poem or tls:8443:privateKey=key.pem;
                     where there are several poems, give one for each`
-
-/** Something to serve. */
-export interface Offer {
-  /** For people. */
-  readonly name: string
-  readonly factory: Factory
-}
 
 /** So many clients may come at the same moment; a kernel that has no room for one lets it wait for a second. */
 const backlog = 4096
@@ -76,26 +59,18 @@ export function placesOf({ options }: CommandLine, reactor: Reactor, first: numb
  * Serves until the program is to end, and then lets the clients of the moment finish.
  *
  * @param about is said once everything is open, before "Ctrl-C ends it"
- * @param policies hold on each port
  */
-export function* serve(
-  offers: readonly Offer[],
-  places: readonly ServerEndpoint[],
-  about: string,
-  { reactor, stdout }: World,
-  ...policies: readonly Policy[]
-): InlineGenerator<ExitCode> {
-  const ports: ListeningPort[] = []
+export function* serve(offers: readonly Offer[], about: string, { reactor, stdout }: World): InlineGenerator<ExitCode> {
+  const server = new PoetryServer(offers, { drain: drainTime })
   try {
-    for (const [index, { name, factory }] of offers.entries()) {
-      const port = yield* (places[index] as ServerEndpoint).listen(withPolicies(factory, ...policies))
-      ports.push(port)
-      stdout.write(`listening on ${port.host}: ${name}\n`)
+    yield* server.startService()
+    for (const [index, { port }] of server.ports.entries()) {
+      stdout.write(`listening on ${port?.host}: ${offers[index]?.name}\n`)
     }
     stdout.write(`${about}; Ctrl-C ends it\n`)
     yield* reactor.whenStopped()
   } finally {
-    yield* gatherResults(ports.map((port) => port.stopListening({ drain: drainTime })))
+    yield* server.stopService()
   }
   return exitCode.ok
 }

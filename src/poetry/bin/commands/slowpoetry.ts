@@ -4,7 +4,7 @@
  * Ancestor: krondo's `slowpoetry.py` and `fastpoetry.py`, parts 2 and 12.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { inlineCallbacks, type InlineGenerator, toBytes } from 'couplet'
+import { inlineCallbacks, type InlineGenerator, type ServerEndpoint, toBytes } from 'couplet'
 import { builtInPoems } from '../../built-in-poems.ts'
 import { chosen } from '../../duration.ts'
 import { largestPiece } from '../../poem.ts'
@@ -68,12 +68,13 @@ function* run(line: CommandLine, world: World): InlineGenerator<ExitCode> {
   const builtIn = listen.length === 0 ? builtInNamed : builtInNamed.slice(0, listen.length)
   const poems = line.positionals.length === 0 ? builtIn : line.positionals.map(readPoem)
   const places = placesOf(line, reactor, 10_000, poems.length)
-  const offers = poems.map(({ name, poem }) => ({
+  const offers = poems.map(({ name, poem }, index) => ({
     name,
+    place: places[index] as ServerEndpoint,
     factory: new PoetryFactory(reactor, poem, { delay, numBytes }),
   }))
   const piece = numBytes === undefined ? 'a line' : `${numBytes} bytes`
-  return yield* serve(offers, places, `${piece} at a time, ${chosen(delay)} before each`, world)
+  return yield* serve(offers, `${piece} at a time, ${chosen(delay)} before each`, world)
 }
 
 function settings({ options }: CommandLine) {
