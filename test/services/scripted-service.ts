@@ -5,8 +5,8 @@ export class ScriptedService extends Service {
   /** What was called, of all services that share it. */
   readonly log: string[]
   /** What the next start and stop wait for, if anything. */
-  start: ServiceWork
-  stop: ServiceWork
+  start: ServiceWork = undefined
+  stop: ServiceWork = undefined
 
   constructor(name: string, log: string[] = []) {
     super()

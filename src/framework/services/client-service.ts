@@ -12,12 +12,13 @@ import type { Protocol } from '../core/protocol.ts'
 import type { Connection } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
-import { execute } from '../deferred/wrapping.ts'
+import { execute, succeed } from '../deferred/wrapping.ts'
 import { type ClientEndpoint, refuseClientFactory } from '../endpoints/endpoint.ts'
 import { backoff } from '../tasks/backoff.ts'
 import { trace } from '../trace/hook.ts'
 import { ServiceStopped } from './errors.ts'
 import { Service } from './service.ts'
+import { WaitingList } from './waiting-list.ts'
 import { WatchedFactory } from './watched-factory.ts'
 
 /**
@@ -74,13 +75,6 @@ type Activity<P> =
   | { readonly is: 'waiting'; readonly retry: DelayedCall }
   | { readonly is: 'leaving'; readonly left: Deferred<void> }
 
-/** Somebody in {@link ClientService.whenConnected}. */
-interface Waiting<P> {
-  readonly connected: Deferred<P>
-  /** How many more failures it takes. */
-  patience: number
-}
-
 /** A connection that was up for so long has shown that all is well: the next failure is the first again. */
 const goodWhile = 30_000
 
@@ -111,8 +105,8 @@ export class ClientService<P extends Protocol> extends Service {
   /** Connections of ours that are open, wanted or not: one, unless the endpoint tries several. */
   readonly #open = new Set<Connection>()
   /** Why the last of them ended. */
-  #lastReason: unknown
-  #waiting: Waiting<P>[] = []
+  #lastReason: ConnectionClosed | undefined
+  readonly #waiting = new WaitingList<P>()
   /** Failures in a row. */
   #failures = 0
   #usesFactory = false
@@ -152,13 +146,10 @@ export class ClientService<P extends Protocol> extends Service {
    */
   whenConnected({ failAfterFailures = Infinity }: WhenConnectedOptions = {}): Deferred<P> {
     if (!(failAfterFailures >= 1)) throw new RangeError(`failAfterFailures is 1 or more, not ${failAfterFailures}`)
-    const connected = new Deferred<P>((_, reason) => {
-      this.#waiting = this.#waiting.filter((one) => one.connected !== connected)
-      if (reason instanceof ServiceStopped) connected.errback(reason)
-    })
+    const activity = this.#activity
+    if (activity.is === 'connected' && this.#isUsable()) return succeed(activity.protocol)
+    const connected = this.#waiting.add(failAfterFailures)
     if (!this.wanted && !this.#neverStarted) connected.cancel(new ServiceStopped(String(this)))
-    else if (this.#activity.is === 'connected' && this.#isUsable()) connected.callback(this.#activity.protocol)
-    else this.#waiting.push({ connected, patience: failAfterFailures })
     return connected
   }
 
@@ -173,8 +164,7 @@ export class ClientService<P extends Protocol> extends Service {
   protected override stopping(): Deferred<void> {
     const left = new Deferred<void>()
     this.#become({ is: 'leaving', left })
-    const why = new ServiceStopped(String(this))
-    for (const { connected } of this.#waiting.splice(0)) connected.cancel(why)
+    this.#waiting.stop(new ServiceStopped(String(this)))
     for (const connection of this.#open) connection.askToStop()
     const deadline = this.#clock.callLater(this.#drain, () => {
       for (const connection of this.#open) connection.abortConnection()
@@ -191,18 +181,22 @@ export class ClientService<P extends Protocol> extends Service {
   #connect(): void {
     const activity: Activity<P> = { is: 'connecting' }
     this.#become(activity)
+    this.#lastReason = undefined
     const factory = new WatchedFactory(this.#factory, (connection) => this.#opened(activity, connection))
     const attempt = execute(() => this.#endpoint.connect(factory))
-    this.#attempt = attempt
     // A hook that the endpoint called may have stopped us.
-    if (this.#activity !== activity) attempt.cancel()
+    if (this.#activity === activity) this.#attempt = attempt
+    else attempt.cancel()
+    const answered = (): void => {
+      if (this.#attempt === attempt) this.#attempt = undefined
+    }
     attempt.addCallbacks(
       (protocol) => {
-        this.#attempt = undefined
+        answered()
         this.#made(activity, protocol)
       },
       ({ value }) => {
-        this.#attempt = undefined
+        answered()
         this.#failed(activity, value)
       },
     )
@@ -222,7 +216,7 @@ export class ClientService<P extends Protocol> extends Service {
 
   #made(activity: Activity<P>, protocol: P): void {
     if (!this.#isPresent(activity)) this.#goOn()
-    else if (this.#open.size === 0) this.#failed(activity, this.#lastReason)
+    else if (this.#open.size === 0) this.#failed(activity, this.#lastReason ?? this.#noConnection())
     else if (this.#prepare === undefined) this.#connected(protocol)
     else this.#prepareIt(protocol, this.#prepare)
   }
@@ -241,10 +235,10 @@ export class ClientService<P extends Protocol> extends Service {
   }
 
   #connected(protocol: P): void {
-    this.#become({ is: 'connected', protocol, since: this.#clock.now() })
-    // Whoever prepared it may have closed it; then those who wait have the next one.
-    if (!this.#isUsable()) return
-    for (const { connected } of this.#waiting.splice(0)) if (!connected.called) connected.callback(protocol)
+    const activity: Activity<P> = { is: 'connected', protocol, since: this.#clock.now() }
+    this.#become(activity)
+    // Whoever prepared it, or is told of it, may close it; the others have the next one.
+    this.#waiting.succeed(protocol, () => this.#isPresent(activity) && this.#isUsable())
   }
 
   /** An attempt failed, at whatever stage of it. */
@@ -257,18 +251,9 @@ export class ClientService<P extends Protocol> extends Service {
     this.#become({ is: 'closing', reason })
     for (const connection of this.#open) connection.abortConnection(asError(reason))
     const expected = reason instanceof ConnectError || reason instanceof ConnectionClosed
-    if (!this.#tell(reason) && !expected)
+    if (!this.#waiting.fail(reason) && !expected)
       report({ error: reason, what: `${this} could not connect to ${this.#endpoint}`, subject: this })
     this.#goOn()
-  }
-
-  /** @returns whether there was somebody who had waited long enough */
-  #tell(reason: unknown): boolean {
-    for (const waiting of this.#waiting) waiting.patience--
-    const told = this.#waiting.filter(({ patience }) => patience <= 0)
-    this.#waiting = this.#waiting.filter(({ patience }) => patience > 0)
-    for (const { connected } of told) if (!connected.called) connected.errback(reason)
-    return told.length > 0
   }
 
   /** No connection is open any more. */
@@ -292,7 +277,9 @@ export class ClientService<P extends Protocol> extends Service {
     if (this.#open.size > 0 || this.#attempt !== undefined) return
     if (activity.is === 'closing') {
       const ms = this.#delay(activity.reason)
-      this.#become({ is: 'waiting', retry: this.#clock.callLater(ms, () => this.#connect()) }, ms)
+      // The policy may have stopped us.
+      if (this.#isPresent(activity))
+        this.#become({ is: 'waiting', retry: this.#clock.callLater(ms, () => this.#connect()) }, ms)
     } else if (activity.is === 'leaving') {
       this.#become({ is: 'away' })
       activity.left.callback()
@@ -313,6 +300,10 @@ export class ClientService<P extends Protocol> extends Service {
   /** Whether what was begun for `activity` still matters. In a start that was given up, nothing does. */
   #isPresent(activity: Activity<P>): boolean {
     return this.#activity === activity && (this.state === 'starting' || this.state === 'running')
+  }
+
+  #noConnection(): Error {
+    return new Error(`${this.#endpoint} gave a protocol without a connection (an endpoint uses attach())`)
   }
 
   #isUsable(): boolean {

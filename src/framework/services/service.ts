@@ -170,7 +170,8 @@ export abstract class Service {
       return
     }
     this.#become('running')
-    tell(this.#startsAwaited.splice(0))
+    // One of them may stop it; the others hear that then.
+    while (this.#state === 'running' && this.#startsAwaited.length > 0) this.#startsAwaited.shift()?.callback()
   }
 
   #hasFailed(failure: Failure): void {
