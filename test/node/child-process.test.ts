@@ -14,6 +14,7 @@ import {
 import { NodeReactor } from 'couplet/node'
 import { describe, expect, it } from 'vitest'
 import { reports as takeReports } from '../reports.ts'
+import { runMany } from './child-processes.ts'
 import { anywhere, turns, until } from './loopback.ts'
 import { script, Witness } from './processes.ts'
 import { directory } from './worlds.ts'
@@ -392,3 +393,5 @@ describe('a hook that throws', () => {
     expect(reported).toHaveLength(1)
   })
 })
+
+it('many child processes leave nothing: no descriptor, no timer, no zombie', () => runMany(25))
