@@ -160,6 +160,7 @@ export {
 export { HostnameEndpoint, type HostnameOptions } from './endpoints/hostname.ts'
 export { ProcessEndpoint, type ProcessEndpointOptions } from './endpoints/process.ts'
 export { proxyEndpoint } from './endpoints/proxy-endpoint.ts'
+export { StandardIOEndpoint } from './endpoints/standard-io.ts'
 export { TCPClientEndpoint, TCPServerEndpoint } from './endpoints/tcp.ts'
 export { tlsParsers } from './endpoints/tls-parsers.ts'
 export { UNIXClientEndpoint, UNIXServerEndpoint } from './endpoints/unix.ts'

@@ -35,7 +35,9 @@ export class EndpointArguments {
     this.#description = description
     this.#usage = `it is written ${usage}`
     const names = [...positional, ...named]
-    for (const argument of description.rest) {
+    // `stdio:` is written with a colon, as all types are, and takes nothing.
+    const nothing = names.length === 0 && description.rest.length === 1 && description.rest[0]?.value === ''
+    for (const argument of nothing ? [] : description.rest) {
       const name = argument.name ?? positional.find((free) => !this.#given.has(free))
       if (name === undefined) {
         throw this.#wrong(argument.position, `one argument too many (a colon that belongs to one is written \\:)`)

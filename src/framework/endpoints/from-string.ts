@@ -10,6 +10,7 @@ import { type ArgumentNames, EndpointArguments } from './endpoint-arguments.ts'
 import type { ClientEndpoint, ServerEndpoint } from './endpoint.ts'
 import { HostnameEndpoint } from './hostname.ts'
 import { proxyEndpoint } from './proxy-endpoint.ts'
+import { StandardIOEndpoint } from './standard-io.ts'
 import { dialArguments, listenArguments, localPort, remotePort } from './tcp-arguments.ts'
 import { TCPServerEndpoint } from './tcp.ts'
 import { UNIXClientEndpoint, UNIXServerEndpoint } from './unix.ts'
@@ -53,8 +54,9 @@ const tcp: EndpointParser = {
     make: (reactor, args) => new HostnameEndpoint(reactor, args.text('host'), remotePort(args), dialArguments(args)),
   },
   server: {
-    usage: 'tcp:PORT[:interface=IP][:backlog=NUMBER], as in tcp:10000:interface=127.0.0.1',
+    usage: 'tcp:PORT[:interface=IP][:backlog=NUMBER][:reusePort=1], as in tcp:10000:interface=127.0.0.1',
     positional: ['port', 'interface', 'backlog'],
+    named: ['reusePort'],
     make: (reactor, args) => new TCPServerEndpoint(reactor, localPort(args), listenArguments(args)),
   },
 }
@@ -91,6 +93,10 @@ const unix: EndpointParser = {
   },
 }
 
+const stdio: EndpointParser = {
+  server: { usage: 'stdio:', positional: [], make: (reactor) => new StandardIOEndpoint(reactor) },
+}
+
 const haproxy: EndpointParser = {
   server: {
     usage: 'haproxy:trusted=IP[/BITS][,…][:timeout=TIME]:ENDPOINT, as in haproxy:trusted=10.0.0.0/8:tcp:8000',
@@ -109,6 +115,7 @@ export const standardParsers: EndpointParsers = new Map([
   ['tcp', tcp],
   ['tcp6', tcp6],
   ['unix', unix],
+  ['stdio', stdio],
   ['haproxy', haproxy],
 ])
 

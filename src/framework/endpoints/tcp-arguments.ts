@@ -24,10 +24,11 @@ export function dialArguments(args: EndpointArguments): DialOptions {
   }
 }
 
-/** `interface` and `backlog`. */
+/** `interface`, `backlog` and `reusePort`. */
 export function listenArguments(args: EndpointArguments): ListenTCPOptions {
   return {
     interface: args.has('interface') ? args.ipAddress('interface').host : undefined,
     backlog: args.has('backlog') ? args.wholeNumber('backlog', 1, 65_535) : undefined,
+    reusePort: args.has('reusePort') ? args.wholeNumber('reusePort', 0, 1) === 1 : undefined,
   }
 }

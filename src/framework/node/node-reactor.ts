@@ -28,6 +28,7 @@ import { Deferred } from '../deferred/deferred.ts'
 import { deferredList } from '../deferred/gathering.ts'
 import { report } from '../deferred/reporter.ts'
 import { setUnhandledScheduler } from '../deferred/unhandled.ts'
+import { succeed } from '../deferred/wrapping.ts'
 import { startProcess } from './child-process.ts'
 import { bindSocket } from './datagram-socket.ts'
 import { dialSocket } from './dial-socket.ts'
@@ -36,6 +37,7 @@ import type { SecureSocket } from './secure-socket.ts'
 import { tcpAddress } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
 import { listenSocket, type Sockets } from './socket-port.ts'
+import { dialStandardIO, listenAtStandardIO, type StandardIO } from './standard-io.ts'
 import { SystemTimers } from './system-timers.ts'
 import { whyNoPath } from './unix-path.ts'
 
@@ -79,6 +81,7 @@ export class NodeReactor extends Reactor {
   })
   readonly #timers = new SystemTimers(this, this.turn)
   readonly #ports = new Set<OpenPort>()
+  #standardIO: StandardIO | undefined
   readonly #children = new Set<ChildProcess>()
   readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0, shaking: new Set(), unsecured: 0 }
 
@@ -104,6 +107,7 @@ export class NodeReactor extends Reactor {
 
   override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
     if (address.kind === 'process') return dialProcess(this, address, options)
+    if (address.kind === 'stdio') return dialStandardIO(this, options).addCallback((dialed) => this.#owns(dialed))
     if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
     const why = whyNoPlace(address)
     if (why !== undefined) return this.#failLater(new ConnectError(address, why))
@@ -116,6 +120,9 @@ export class NodeReactor extends Reactor {
   }
 
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
+    if (address.kind === 'stdio') {
+      return listenAtStandardIO(this, accept, options).addCallback((port) => this.#opened(port))
+    }
     if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
     try {
       if (options.tls !== undefined) checkTLSOptions('server', options.tls)
@@ -171,6 +178,20 @@ export class NodeReactor extends Reactor {
     for (const { stdio } of this.#children) stdio.abortConnection()
   }
 
+  /** Whether standard input and output are, or were, a connection: what breaks them is that connection's business. */
+  get usesStandardIO(): boolean {
+    return this.#standardIO !== undefined
+  }
+
+  /**
+   * Ends the output of the connection over standard input and output, if there is one. For a program that is about to end.
+   *
+   * @returns fires when all that was written to it is with the system, or nobody has taken it for as long as it lingers
+   */
+  endStandardOutput(): Deferred<void> {
+    return this.#standardIO?.endOutput() ?? succeed(undefined)
+  }
+
   /** What is in hand, in numbers. */
   stats(): ReactorStats {
     const { open, accepted, shed, unsecured } = this.#sockets
@@ -191,6 +212,13 @@ export class NodeReactor extends Reactor {
       this.#sockets.open.delete(connection),
     )
     this.#sockets.open.add(connection)
+    return connection
+  }
+
+  #owns(connection: StandardIO): Connection {
+    this.#standardIO = connection
+    this.#sockets.open.add(connection)
+    connection.whenLost().addCallback(() => this.#sockets.open.delete(connection))
     return connection
   }
 

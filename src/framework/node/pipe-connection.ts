@@ -55,9 +55,9 @@ export class PipeConnection extends StreamConnection {
     input.on('error', (error) => this.failed(error, whyLost(error)))
     input.on('close', () => this.#inputClosed())
     output?.on('finish', () => this.#outputEnded())
-    output?.on('error', () => this.#outputEnded())
+    output?.on('error', (error) => this.outputFailed(error))
     output?.on('close', () => {
-      this.#outputEnded()
+      if (!this.#closing) this.#outputEnded()
       this.settle()
     })
   }
@@ -120,6 +120,11 @@ export class PipeConnection extends StreamConnection {
 
   protected override reset(): void {
     this.close()
+  }
+
+  /** Whoever read what we write has gone. */
+  protected outputFailed(_error: Error): void {
+    this.#outputEnded()
   }
 
   /** The connection is over once its pipes are closed. */

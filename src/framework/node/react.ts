@@ -174,7 +174,11 @@ export class Run {
     this.#process.off('beforeExit', this.#onNothingLeft)
     const { stdout, stderr } = this.#process
     // In a later turn: what went wrong in this one without anybody to handle it is about to be reported.
-    setImmediate(() => stdout.write('', () => stderr.write('', () => this.#exitNow(code))))
+    setImmediate(() => {
+      this.#reactor.endStandardOutput().addCallback(() => {
+        stdout.write('', () => stderr.write('', () => this.#exitNow(code)))
+      })
+    })
   }
 
   #exitNow(code: number): void {
