@@ -10,8 +10,12 @@ type Run = (reactor: NodeReactor) => Promise<void>
 
 /** What a process may be like, and how it has to end. */
 const kinds: readonly Run[] = [
-  (reactor) => ends(reactor, 'exit 0', (ending) => expect(ending).toBeInstanceOf(ProcessDone)),
-  (reactor) => ends(reactor, 'exit 9', (ending) => expect(ending).toMatchObject({ exitCode: 9 })),
+  async (reactor) => {
+    await ends(reactor, 'exit 0', (ending) => expect(ending).toBeInstanceOf(ProcessDone))
+  },
+  async (reactor) => {
+    await ends(reactor, 'exit 9', (ending) => expect(ending).toMatchObject({ exitCode: 9 }))
+  },
   async (reactor) => {
     await expect(reactor.spawnProcess(new Witness(), '/no/such/program')).rejects.toBeInstanceOf(SpawnError)
   },
