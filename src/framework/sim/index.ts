@@ -5,7 +5,8 @@
 /* the world */
 export { SimEscape } from './escape.ts'
 export { type RandomStream } from './random-stream.ts'
-export { type HostOptions, InvariantBroken, Sim, type SimOptions } from './sim.ts'
+export { type Invariant, InvariantBroken, PromiseBroken } from './expectations.ts'
+export { type HostOptions, Sim, type SimOptions } from './sim.ts'
 export { type CrashKind, type Program, type SimHost } from './sim-host.ts'
 export { type SimReactor } from './sim-reactor.ts'
 
@@ -15,3 +16,6 @@ export { type Delivery, type LinkOptions } from './network/link-options.ts'
 export { type NameAnswer } from './network/name-service.ts'
 export { type Packet, type Rule, type Verdict } from './network/packet.ts'
 export { type SocketInfo } from './network/sockets.ts'
+
+/* what goes wrong */
+export { type Fault, type Trouble } from './faults/fault.ts'

@@ -35,6 +35,7 @@ export class SimHost {
   readonly attempts = new Set<Attempt>()
   readonly #network: Network
   readonly #descriptors = new Set<object>()
+  readonly #limits: number[] = []
   readonly #counts = new Map<string, number>()
   #reactor: SimReactor
   #program: Program | undefined
@@ -139,6 +140,12 @@ export class SimHost {
   /** How many sockets the program may have open at once. */
   descriptorLimit = Infinity
 
+  /** For a while fewer. @returns a function that ends it */
+  limitDescriptors(limit: number): () => void {
+    this.#limits.push(limit)
+    return once(() => this.#limits.splice(this.#limits.indexOf(limit), 1))
+  }
+
   /** What is open here, as `netstat` shows it. */
   netstat(): readonly SocketInfo[] {
     return socketsOf(this)
@@ -151,7 +158,7 @@ export class SimHost {
    * @returns false if there is none left
    */
   opened(socket: object, anyway = false): boolean {
-    if (!anyway && this.#descriptors.size >= this.descriptorLimit) return false
+    if (!anyway && this.#descriptors.size >= Math.min(this.descriptorLimit, ...this.#limits)) return false
     this.#descriptors.add(socket)
     return true
   }
@@ -172,14 +179,4 @@ export class SimHost {
   #note(what: string): void {
     trace?.at('fault', this.#reactor, { what, host: this.name })
   }
-}
-
-/** Makes a program that is stopped, crashed or short of descriptors well again, when it is called. */
-export function undoing(host: SimHost, what: 'pause' | 'crash'): () => void {
-  const { process } = host
-  return once(() => {
-    if (host.process !== process) return
-    if (what === 'crash') host.restart()
-    else if (!process.dead) host.resume()
-  })
 }

@@ -5,7 +5,11 @@
  * Ancestors: `twisted.internet.task.Clock`, `twisted.internet.testing.MemoryReactor` and `twisted.test.iosim`, in one.
  */
 import { ipAddress } from '../core/address.ts'
+import { Turn } from '../core/turn.ts'
 import { forbidEscapes, type SimEscape } from './escape.ts'
+import { Expectations, type Invariant, PromiseBroken } from './expectations.ts'
+import type { Fault } from './faults/fault.ts'
+import { FaultSchedule } from './faults/fault-schedule.ts'
 import { holdReports, releaseReports, reportNow } from './held-reports.ts'
 import { Hop } from './hop.ts'
 import type { NameAnswer } from './network/name-service.ts'
@@ -13,11 +17,11 @@ import { Link } from './network/link.ts'
 import { type LinkOptions, linkTerms } from './network/link-options.ts'
 import { Network } from './network/network.ts'
 import type { Rule } from './network/packet.ts'
-import { once } from './network/path.ts'
 import { socketTable } from './network/sockets.ts'
 import { keyOf, type RandomStream } from './random-stream.ts'
 import { SimHost } from './sim-host.ts'
-import { Timeline } from './timeline.ts'
+import { SimProcess } from './sim-process.ts'
+import { SimEvent, Timeline } from './timeline.ts'
 
 /** What a simulated world is like. What it says about links holds for all of them, until `sim.link` changes one. */
 export interface SimOptions extends LinkOptions {
@@ -44,6 +48,7 @@ export interface HostOptions {
 /** 2020-01-01T00:00:00Z, in milliseconds since 1970. */
 const year2020 = 1_577_836_800_000
 const oneDay = 86_400_000
+const tenMinutes = 600_000
 
 /**
  * @example
@@ -58,7 +63,11 @@ export class Sim {
   readonly #timeline: Timeline
   readonly #network: Network
   readonly #guarded: boolean
-  readonly #invariants: { readonly name: string; readonly holds: () => string | undefined | void }[] = []
+  readonly #faults: FaultSchedule
+  /** To whom everything happens that is nobody's: faults, and what a test wants. */
+  readonly #fate: SimProcess
+  readonly #fateKey: number
+  readonly #expectations = new Expectations()
   /** What ends the world as soon as the present event is over. */
   #broken: Error | undefined
 
@@ -68,6 +77,19 @@ export class Sim {
     this.#timeline = new Timeline({ mostDepth: maxEventsAtOnce, shuffle })
     this.#network = new Network(this.#timeline, seed, epoch, linkTerms(options))
     this.#guarded = escapes === 'forbidden'
+    this.#fateKey = keyOf(`${seed}/fate`)
+    this.#fate = new SimProcess(this.#timeline)
+    this.#fate.turn = new Turn({
+      atEndOfTurn: (f) => this.#timeline.atEndOfTurn(f),
+      inNextTurn: (f) => void this.after(0, f),
+    })
+    const afflicted = {
+      network: this.#network,
+      link: (one: string, other: string): Link => this.link(one, other),
+      host: (name: string): SimHost => this.#known(name),
+      later: (ms: number, f: () => void): (() => void) => this.after(ms, f),
+    }
+    this.#faults = new FaultSchedule(afflicted, () => this.now)
   }
 
   /** Milliseconds since the world began. */
@@ -123,7 +145,10 @@ export class Sim {
     const [from, to] = [this.#known(one), this.#known(other)]
     if (from === to) throw new Error(`${one} reaches itself without a link`)
     const paths = [this.#network.path(from, to), this.#network.path(to, from)]
-    return new Link(paths, () => this.#disturbed(from, to))
+    return new Link(paths, (end) => {
+      this.#disturbed(from, to)
+      return this.#faults.begun(end)
+    })
   }
 
   /**
@@ -149,7 +174,36 @@ export class Sim {
   rule(rule: Rule): () => void {
     const { rules } = this.#network
     rules.push(rule)
-    return once(() => rules.splice(rules.indexOf(rule), 1))
+    return this.#faults.begun(() => rules.splice(rules.indexOf(rule), 1))
+  }
+
+  /** Lets these things go wrong, each at its time. @throws Error if one is about a host that is not there */
+  faults(faults: readonly Fault[]): void {
+    this.#faults.add(faults)
+  }
+
+  /**
+   * Makes everything well: no fault is on any more and none is to come, rules are taken back, hosts that had crashed are
+   * started and those that were paused go on.
+   */
+  heal(): void {
+    this.#faults.end()
+    for (const host of this.hosts) {
+      host.restart()
+      host.resume()
+    }
+    this.#expectations.healed(this.now)
+  }
+
+  /**
+   * Calls `f` in so many milliseconds, as something that happens to the world: whichever program is busy or dead.
+   *
+   * @returns a function that takes it back
+   */
+  after(ms: number, f: () => void): () => void {
+    const event = new SimEvent(this.#fate, 'kernel', this.#fateKey, f)
+    this.#timeline.schedule(event, this.#in(ms) - this.#timeline.now)
+    return () => this.#timeline.cancel(event)
   }
 
   /**
@@ -157,8 +211,22 @@ export class Sim {
    *
    * @param holds says what is wrong, or nothing if it holds; or throws
    */
-  invariant(name: string, holds: () => string | undefined | void): void {
-    this.#invariants.push({ name, holds })
+  invariant(name: string, holds: Invariant): void {
+    this.#expectations.addInvariant(name, holds)
+  }
+
+  /**
+   * Promises that something comes true once everything is well again: {@link quiesce} waits for it.
+   *
+   * @param within milliseconds from {@link heal} on. Ten minutes unless given
+   */
+  eventually(name: string, came: () => boolean, within = tenMinutes): void {
+    this.#expectations.addPromise(name, came, within)
+  }
+
+  /** How many connections are open or opening. */
+  get connections(): number {
+    return this.#network.connections.size
   }
 
   /** All sockets of all hosts as a table, a line each. */
@@ -233,6 +301,34 @@ export class Sim {
     throw new Error(`at ${this.now} ms, ${why}, and what runUntil() waits for has not settled\n${this.explain()}`)
   }
 
+  /**
+   * Makes everything well, and lets time pass until all that was promised has come true and nothing is left to happen.
+   *
+   * @param within milliseconds that it may take: a day unless given
+   * @throws PromiseBroken if it takes longer, and says what is missing; and as {@link advance} does
+   */
+  quiesce(within = oneDay): void {
+    this.heal()
+    const end = this.#in(within)
+    const release = this.#guard()
+    try {
+      while (this.#step(end)) this.#checkPromises()
+    } finally {
+      release()
+    }
+    this.#checkQuiet()
+  }
+
+  /** The same for programs with promises, as {@link runFor} is to {@link advance}. */
+  async runToQuiescence(within = oneDay): Promise<void> {
+    this.heal()
+    await this.#drive(this.#in(within), () => {
+      this.#checkPromises()
+      return false
+    })
+    this.#checkQuiet()
+  }
+
   /** The moment `ms` from now, in microseconds. */
   #in(ms: number): number {
     if (Number.isFinite(ms) && ms >= 0) return this.#timeline.now + Math.round(ms * 1000)
@@ -258,7 +354,7 @@ export class Sim {
 
   #step(limit: number): boolean {
     const stepped = this.#timeline.step(limit)
-    if (this.#invariants.length > 0) this.#checkInvariants()
+    this.#expectations.checkInvariants(this.now)
     this.#throwIfBroken()
     return stepped
   }
@@ -276,18 +372,16 @@ export class Sim {
     })
   }
 
-  #checkInvariants(): void {
-    for (const { name, holds } of this.#invariants) {
-      let wrong: string | undefined | void
-      let cause: unknown
-      try {
-        wrong = holds()
-      } catch (error) {
-        wrong = error instanceof Error ? error.message : String(error)
-        cause = error
-      }
-      if (wrong !== undefined) throw new InvariantBroken(name, this.now, wrong, { cause })
-    }
+  /** @throws PromiseBroken */
+  #checkPromises(): void {
+    const late = this.#expectations.late(this.now)
+    if (late !== undefined) throw new PromiseBroken(this.now, late, this.explain())
+  }
+
+  #checkQuiet(): void {
+    this.#checkPromises()
+    const what = this.pending > 0 ? 'the world has not come to rest' : this.#expectations.never()
+    if (what !== undefined) throw new PromiseBroken(this.now, what, this.explain())
   }
 
   #known(name: string): SimHost {
@@ -310,20 +404,5 @@ export class Sim {
       const address = `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`
       if (this.#network.owner(address) === undefined) return address
     }
-  }
-}
-
-/** Something that should always hold did not, after some event. */
-export class InvariantBroken extends Error {
-  static {
-    this.prototype.name = 'InvariantBroken'
-  }
-  readonly code: string = 'ERR_INVARIANT_BROKEN'
-  /** Which one. */
-  readonly invariant: string
-
-  constructor(invariant: string, now: number, what: string, options?: ErrorOptions) {
-    super(`at ${now} ms, "${invariant}" does not hold: ${what}`, options)
-    this.invariant = invariant
   }
 }

@@ -5,7 +5,7 @@
  */
 import { trace } from '../../trace/hook.ts'
 import { type LinkOptions, linkTerms } from './link-options.ts'
-import { once, type Path } from './path.ts'
+import type { Path } from './path.ts'
 
 /** How a link gets slower. */
 export interface SlowOptions {
@@ -24,21 +24,21 @@ export interface SlowOptions {
  */
 export class Link {
   readonly #paths: readonly Path[]
-  readonly #disturbed: () => void
+  readonly #begun: (end: () => void) => () => void
 
   /**
    * Made by `sim.link`.
    *
-   * @param disturbed is called when something happens to it that its connections could notice
+   * @param begun is told of what ends something that has happened to it, and returns what ends it for good
    */
-  constructor(paths: readonly Path[], disturbed: () => void) {
+  constructor(paths: readonly Path[], begun: (end: () => void) => () => void) {
     this.#paths = paths
-    this.#disturbed = disturbed
+    this.#begun = begun
   }
 
   /** Only the direction from the host that was named first to the other. */
   get oneWay(): Link {
-    return new Link(this.#paths.slice(0, 1), this.#disturbed)
+    return new Link(this.#paths.slice(0, 1), this.#begun)
   }
 
   /**
@@ -78,8 +78,7 @@ export class Link {
     const ends = this.#paths.map(begin)
     const names = this.#paths.map(({ from, to }) => `${from}>${to}`).join(' ')
     trace?.at('fault', this, { what, link: names })
-    this.#disturbed()
-    return once(() => {
+    return this.#begun(() => {
       trace?.at('fault', this, { what: `end of ${what}`, link: names })
       for (const end of ends) end()
     })

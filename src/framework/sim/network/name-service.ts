@@ -5,6 +5,7 @@
  */
 import { type IPAddress, IPv4Address, ipAddress } from '../../core/address.ts'
 import { DNSLookupError } from '../../core/errors.ts'
+import { once } from './path.ts'
 
 /**
  * What a look-up gives: addresses in the order in which to try them; `unknown`, no such name; `unavailable`, the name
@@ -21,6 +22,9 @@ export class NameService {
   readonly #hosts = new Map<string, readonly IPAddress[]>()
   readonly #answers = new Map<string, NameAnswer>()
 
+  /** Answers that somebody gives for a while, the latest last. */
+  readonly #troubles: { readonly name: string; readonly answer: NameAnswer }[] = []
+
   /** A host has a name of its own. */
   add(name: string, addresses: readonly IPAddress[]): void {
     this.#hosts.set(name.toLowerCase(), addresses)
@@ -36,21 +40,24 @@ export class NameService {
     else this.#answers.set(name.toLowerCase(), checked(name, answer))
   }
 
-  /** What was said for `name` by {@link answer}. */
-  answered(name: string): NameAnswer | undefined {
-    return this.#answers.get(name.toLowerCase())
+  /** For a while this is the answer, whatever else it would be. @returns a function that ends it */
+  afflict(name: string, answer: NameAnswer): () => void {
+    const trouble = { name: name.toLowerCase(), answer: checked(name, answer) }
+    this.#troubles.push(trouble)
+    return once(() => this.#troubles.splice(this.#troubles.indexOf(trouble), 1))
   }
 
   /** What somebody who asks for `name` now is told. */
   lookUp(name: string): Found {
-    const answer = this.answered(name)
+    const lower = name.toLowerCase()
+    const answer = this.#troubles.findLast((trouble) => trouble.name === lower)?.answer ?? this.#answers.get(lower)
     if (answer === 'silent') return undefined
     if (answer === 'unavailable') {
       return new DNSLookupError(name, 'no name server answered (is the network up? it may work later)')
     }
     if (answer === 'unknown') return new DNSLookupError(name)
     if (answer !== undefined) return answer.flatMap((text) => ipAddress(text) ?? [])
-    const own = name.toLowerCase() === 'localhost' ? localhost : this.#hosts.get(name.toLowerCase())
+    const own = lower === 'localhost' ? localhost : this.#hosts.get(lower)
     return own ?? new DNSLookupError(name)
   }
 }
