@@ -4,6 +4,7 @@
  * The end of the input is the peer's end. What breaks the output ends the connection, as a peer does who has gone.
  * Ancestor: `twisted.internet.stdio.StandardIO`.
  */
+import type { Readable, Writable } from 'node:stream'
 import { StandardIOAddress } from '../core/address.ts'
 import { CannotListenError, ConnectError, ConnectingCancelledError, UnsupportedAddress } from '../core/errors.ts'
 import { type Accept, ListeningPort } from '../core/listening-port.ts'
@@ -41,7 +42,7 @@ export function dialStandardIO(reactor: Reactor, options: DialOptions): Deferred
       return
     }
     taken = true
-    dialed.callback(new StandardIO(reactor, options))
+    dialed.callback(new StandardIO(reactor, options, process.stdin, process.stdout))
   })
   return dialed
 }
@@ -58,9 +59,8 @@ function whyNot(): ConnectError | undefined {
 export class StandardIO extends PipeConnection {
   readonly #output: StandardOutput
 
-  constructor(reactor: Reactor, limits: ConnectionLimits) {
-    const output = new StandardOutput()
-    const { stdin } = process
+  constructor(reactor: Reactor, limits: ConnectionLimits, stdin: Readable, stdout: Writable) {
+    const output = new StandardOutput(stdout)
     super(reactor, address, address, limits, stdin, output)
     this.#output = output
     // If it is a file, it does not do so by itself.

@@ -9,12 +9,13 @@ import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 
 export class StandardOutput extends Writable {
-  readonly #stdout = process.stdout
+  readonly #stdout: Writable
 
-  constructor() {
+  constructor(stdout: Writable) {
     super({ highWaterMark: 64 * 1024, decodeStrings: false })
+    this.#stdout = stdout
     // The write that failed is told already.
-    this.#stdout.on('error', () => {})
+    stdout.on('error', () => {})
   }
 
   /** Bytes that the system has not taken yet. One large write is called done when all of it is. */
