@@ -17,7 +17,7 @@ import { FrameReceiver } from '../../framing/frame-receiver.ts'
 import { trace } from '../../trace/hook.ts'
 import { type Box, lengthAt, latin1 } from './box.ts'
 import { BoxDecoder } from './box-decoder.ts'
-import { Calls } from './calls.ts'
+import { Calls, nameOf } from './calls.ts'
 import { type Command, command } from './command.ts'
 import { CommandLocator, type Responder, type Responding } from './command-locator.ts'
 import { AmpProtocolError, BadLocalReturn, unhandledErrorCode, unknownErrorCode } from './errors.ts'
@@ -49,6 +49,7 @@ export class AMP extends FrameReceiver<Box> {
   #ownLocator: CommandLocator | undefined
   /** The peer's questions that a responder is still working at. */
   readonly #answering = new Set<string>()
+  #lastName = ''
   /** What is to be sent once the peer has said whether it goes on with TLS. */
   #held: Uint8Array[] | undefined
   #heldSize = 0
@@ -81,7 +82,7 @@ export class AMP extends FrameReceiver<Box> {
    */
   callRemote<A, R>(command: Command<A, R, false>, ...values: CallArguments<A>): void
   callRemote(command: Command, values: object = {}): Deferred<object> | void {
-    const ask = this.#calls.nextName()
+    const number = this.#calls.next()
     if (!command.requiresAnswer) {
       if (this.#whyNot() === undefined) this.#send(questionBox({ command, ask: undefined, values }))
       return undefined
@@ -90,12 +91,12 @@ export class AMP extends FrameReceiver<Box> {
     if (whyNot !== undefined) return fail(whyNot)
     let box: Uint8Array
     try {
-      box = questionBox({ command, ask, values })
+      box = questionBox({ command, ask: nameOf(number), values })
     } catch (error) {
       return fail(error)
     }
     this.#send(box)
-    return this.#calls.open(ask, command)
+    return this.#calls.open(number, command)
   }
 
   /**
@@ -152,7 +153,7 @@ export class AMP extends FrameReceiver<Box> {
 
   #asked(box: Box): void {
     const ask = box.ask < 0 ? undefined : textAt(box, box.ask)
-    const name = textAt(box, box.command)
+    const name = this.#nameOf(box)
     if (name === StartTLS.name && this.#locator.tls !== undefined && ask !== undefined) return this.#askedForTLS(ask)
     const responding = this.#locator.locateResponder(name)
     if (responding === undefined) return this.#unhandled(box, ask)
@@ -167,6 +168,12 @@ export class AMP extends FrameReceiver<Box> {
       throw error
     }
     this.#respond(responding, values, ask)
+  }
+
+  /** The name of the command, mostly that of the one before: then no new text is made of it. */
+  #nameOf(box: Box): string {
+    const before = this.#lastName
+    return isText(box.bytes, box.command, before) ? before : (this.#lastName = textAt(box, box.command))
   }
 
   #respond({ command, responder }: Responding, values: object, ask: string | undefined): void {
@@ -279,6 +286,15 @@ const unknownError = 'Unknown Error'
 
 function textAt({ bytes }: Box, value: number): string {
   return latin1(bytes, value + 2, value + 2 + lengthAt(bytes, value))
+}
+
+/** Whether the value whose length is at `value` is this text, in Latin-1. */
+function isText(bytes: Uint8Array, value: number, text: string): boolean {
+  if (lengthAt(bytes, value) !== text.length) return false
+  for (let index = 0; index < text.length; index++) {
+    if (bytes[value + 2 + index] !== text.charCodeAt(index)) return false
+  }
+  return true
 }
 
 function codeOf(errors: Command['errors'], error: unknown): string | undefined {

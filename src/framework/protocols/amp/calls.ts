@@ -24,7 +24,7 @@ interface Call {
 }
 
 export class Calls {
-  #open = new Map<string, Call>()
+  #open = new Map<number, Call>()
   #count = 0
   #reason: Error | undefined
 
@@ -33,15 +33,15 @@ export class Calls {
     return this.#reason
   }
 
-  /** What the next question is called. Twisted counts those that want no answer too. */
-  nextName(): string {
-    return (++this.#count).toString(16)
+  /** The number of the next question, by which it is called on the wire. Twisted counts those without an answer too. */
+  next(): number {
+    return ++this.#count
   }
 
   /** A question was asked. Cancelling the Deferred changes nothing for the peer: its answer is dropped. */
-  open(name: string, command: Command): Deferred<object> {
+  open(number: number, command: Command): Deferred<object> {
     const deferred = new Deferred<object>()
-    this.#open.set(name, { command, deferred })
+    this.#open.set(number, { command, deferred })
     return deferred
   }
 
@@ -87,12 +87,30 @@ export class Calls {
   #take({ bytes }: Box, value: number): Call {
     const start = value + 2
     const end = start + lengthAt(bytes, value)
-    const name = latin1(bytes, start, end)
-    const call = this.#open.get(name)
+    const number = nameAsNumber(bytes, start, end)
+    const call = this.#open.get(number)
     if (call === undefined) {
       throw new AmpProtocolError(`an answer came to ${escaped(bytes.subarray(start, end))}, which was not asked`)
     }
-    this.#open.delete(name)
+    this.#open.delete(number)
     return call
   }
+}
+
+/** How a question is called on the wire: its number in hexadecimal digits, as Twisted has it. */
+export function nameOf(number: number): string {
+  return number.toString(16)
+}
+
+/** The other way round; 0, which is no question's number, for what we do not write. */
+function nameAsNumber(bytes: Uint8Array, start: number, end: number): number {
+  if (bytes[start] === 0x30 || end - start > 13) return 0
+  let number = 0
+  for (let index = start; index < end; index++) {
+    const byte = bytes[index]!
+    const digit = byte <= 0x39 ? byte - 0x30 : byte - 0x57
+    if (digit < 0 || digit > 15 || (digit < 10 && byte > 0x39)) return 0
+    number = number * 16 + digit
+  }
+  return number
 }

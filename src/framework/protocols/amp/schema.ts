@@ -74,26 +74,31 @@ export class Schema {
    */
   read(box: Box): object {
     const { bytes } = box
-    const fields = this.#fields
     const values: Values = {}
     let required = 0
     // Mostly the keys come in the order of the fields; so the next one is looked for first.
     let expected = 0
     for (let at = 0; bytes[at + 1] !== 0; at = nextPair(bytes, at)) {
-      let field = fields[expected]
-      if (field === undefined || !isKey(bytes, at, field.key)) {
-        const index = fields.findIndex(({ key }) => isKey(bytes, at, key))
-        if (index < 0) continue
-        expected = index
-        field = fields[index]!
-      }
-      expected++
       const value = at + 2 + bytes[at + 1]!
+      if (value === box.ask || value === box.command || value === box.answer) continue
+      const index = this.#fieldOf(bytes, at, expected)
+      const field = this.#fields[index]
+      if (field === undefined) continue
+      expected = index + 1
       values[field.name] = this.#readValue(bytes, value + 2, value + 2 + lengthAt(bytes, value), field)
       if (!field.argument.isOptional) required++
     }
     if (required < this.#required) throw this.#missing(values)
     return values
+  }
+
+  /** Which field has the key of the pair at `at`; as many as there are, if none has. */
+  #fieldOf(bytes: Uint8Array, at: number, expected: number): number {
+    const fields = this.#fields
+    if (expected < fields.length && isKey(bytes, at, fields[expected]!.key)) return expected
+    let index = 0
+    while (index < fields.length && !isKey(bytes, at, fields[index]!.key)) index++
+    return index
   }
 
   #writePair(writer: BoxWriter, field: Field, value: unknown): void {
