@@ -36,7 +36,8 @@ export class EndpointArguments {
     this.#usage = `it is written ${usage}`
     const names = [...positional, ...named]
     // `stdio:` is written with a colon, as all types are, and takes nothing.
-    const nothing = names.length === 0 && description.rest.length === 1 && description.rest[0]?.value === ''
+    const [first, second] = description.rest
+    const nothing = names.length === 0 && first?.name === undefined && first?.value === '' && second === undefined
     for (const argument of nothing ? [] : description.rest) {
       const name = argument.name ?? positional.find((free) => !this.#given.has(free))
       if (name === undefined) {
