@@ -17,7 +17,7 @@ function program(
   drain = 1e9,
 ): { child: ChildProcessWithoutNullStreams; outcome: Promise<Outcome> } {
   const text = `
-    import { Deferred, Factory, ProcessProtocol, Protocol } from 'couplet'
+    import { DatagramProtocol, Deferred, Factory, ProcessProtocol, Protocol } from 'couplet'
     import { react } from 'couplet/node'
     react(${main}, [], { drain: ${drain} })`
   const args = ['-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', text]
@@ -47,6 +47,23 @@ describe.concurrent('a program', { timeout: 30_000 }, () => {
     const { outcome } = program(`() => { process.stdout.write('x'.repeat(8 << 20)) }`, onTestFinished)
     const { code, stdout, stderr } = await outcome
     expect([code, stdout.length, stderr]).toEqual([0, 8 << 20, ''])
+  })
+
+  it('that is told to end closes its ports for datagrams too', async ({ onTestFinished }) => {
+    const { child, outcome } = program(
+      `async (reactor) => {
+      class Quiet extends DatagramProtocol {
+        stopProtocol() { console.log('stopped', reactor.stats().ports) }
+      }
+      await reactor.listenUDP(0, new Quiet(), { interface: '127.0.0.1' })
+      console.log('ready')
+      await reactor.whenStopped()
+    }`,
+      onTestFinished,
+    )
+    await ready(child)
+    child.kill('SIGTERM')
+    expect(await outcome).toEqual({ code: 0, signal: null, stdout: 'ready\nstopped 1\n', stderr: '' })
   })
 
   it('is not held up by open ports and timers', async ({ onTestFinished }) => {
