@@ -1,42 +1,25 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectProtocol, Factory, flushUnhandled, Protocol, TCPClientEndpoint, toBytes } from 'couplet'
+import { connectProtocol, flushUnhandled, Protocol, TCPClientEndpoint, toBytes } from 'couplet'
 import { builtInPoems } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Command } from '../../src/poetry/bin/commands/command.ts'
 import { experimentCommand } from '../../src/poetry/bin/commands/experiment.ts'
 import { getPoetryCommand } from '../../src/poetry/bin/commands/get-poetry.ts'
+import { poetryProxy } from '../../src/poetry/bin/commands/poetry-proxy.ts'
+import { poetryTransform } from '../../src/poetry/bin/commands/poetry-transform.ts'
 import { slowpoetry } from '../../src/poetry/bin/commands/slowpoetry.ts'
-import { CapturedOutput, start } from './in-process.ts'
+import { CapturedOutput, machine, serveOnce, start } from './in-process.ts'
 
-const commands = { slowpoetry, 'get-poetry': getPoetryCommand, 'npm start': experimentCommand }
+const commands = {
+  slowpoetry,
+  'get-poetry': getPoetryCommand,
+  'poetry-transform': poetryTransform,
+  'poetry-proxy': poetryProxy,
+  'npm start': experimentCommand,
+}
 const whole = builtInPoems.map(({ text }) => text).join('')
-
-/** One machine, which is all that the command lines need. */
-function machine() {
-  const sim = new Sim()
-  const { reactor } = sim.host('localhost-of-the-test')
-  return {
-    sim,
-    reactor,
-    run: (command: Command, argv: readonly string[], outputs = {}) => start(command, argv, reactor, outputs),
-  }
-}
-
-/** Says something, then ends the connection in some way, on port `port` of this machine. */
-function serveOnce(reactor: ReturnType<typeof machine>['reactor'], port: number, talk: (protocol: Protocol) => void) {
-  class Talk extends Protocol {
-    override connectionMade(): void {
-      talk(this)
-    }
-  }
-  reactor.listenTCP(
-    port,
-    Factory.forProtocol(() => new Talk()),
-  )
-}
 
 let folder = ''
 const file = (name: string): string => join(folder, name)
@@ -92,6 +75,24 @@ describe('a command line that was written wrongly', () => {
     ['get-poetry', '--mode fast 10000', '--mode takes sequential or concurrent or rx, not "fast"'],
     ['get-poetry', '--mode __proto__ 10000', '--mode takes sequential or concurrent or rx, not "__proto__"'],
     ['get-poetry', '--port 10000', "unknown option '--port'"],
+    ['get-poetry', '--timeline --json 10000', '--timeline and --json exclude each other'],
+    ['get-poetry', '--transform shout 10000', '--transform takes SERVER:NAME, as in 11000:cummingsify, not "shout"'],
+    [
+      'get-poetry',
+      '--transform a:b:shout 10000',
+      '"a:b" is not [HOST:]PORT with a port from 1 to 65535, nor an endpoint like unix:PATH',
+    ],
+    ['get-poetry', '--timeout soon 10000', '--timeout takes a time, as in 1s, 250ms or 0.5 (seconds), not "soon"'],
+    ['slowpoetry', '--listen tcp:1 --port 1', '--listen and --port or --iface exclude each other'],
+    ['poetry-transform', 'poem.txt', 'it takes no arguments, not "poem.txt"'],
+    [
+      'poetry-transform',
+      '--listen tcp:1 --listen tcp:2',
+      'there are 1 to listen for and 2 --listen: give one for each',
+    ],
+    ['poetry-proxy', '', 'which poems? Give the [HOST:]PORT of one server or more'],
+    ['poetry-proxy', '10000 10001 --listen tcp:1', 'there are 2 to listen for and 1 --listen: give one for each'],
+    ['poetry-proxy', '--max-age long 10000', '--max-age takes a time, as in 1s, 250ms or 0.5 (seconds), not "long"'],
     ['npm start', '--delay -1', '--delay takes a time, as in 1s, 250ms or 0.5 (seconds), not "-1"'],
     ['npm start', 'fast', 'it takes no arguments, not "fast"'],
   ])('%s %s: one line says what, and the exit code is 2', (name, argv, complaint) => {
@@ -106,12 +107,45 @@ describe('a command line that was written wrongly', () => {
   })
 })
 
+describe('an endpoint that was written wrongly', () => {
+  it.each<[keyof typeof commands, string, RegExp]>([
+    ['get-poetry', 'tcp:localhost', /"tcp:localhost": the argument port is missing \(it is written tcp:HOST:PORT.*\)/],
+    [
+      'get-poetry',
+      '--transform unix::shout 10000',
+      /"unix:": the argument path is empty \(it is written unix:PATH.*\)/,
+    ],
+    [
+      'slowpoetry',
+      '--listen tcp:x',
+      /"tcp:x": the argument port is a whole number .*, not "x" \(it is written tcp:PORT.*\)/,
+    ],
+    [
+      'slowpoetry',
+      '--listen tls:1:privateKey=/no',
+      /"tls:.*": the file "\/no" cannot be read: ENOENT.* \(it is written tls:.*\)/,
+    ],
+    [
+      'poetry-proxy',
+      '--listen telnet:1 9',
+      /"telnet:1": no server endpoint has the type "telnet" \(there are: tcp, .*\)/,
+    ],
+  ])('%s %s: one line says what is wrong and how it is written', (name, argv, complaint) => {
+    const { run, sim } = machine()
+    const { code, stdout, stderr } = run(commands[name], argv.split(' '))
+    expect([code, stdout.text, stderr.lines.length]).toEqual([2, '', 1])
+    expect(stderr.text).toMatch(new RegExp(`^${name}: ${complaint.source} \\(${name} --help explains\\)\n$`))
+    expect(sim.pending).toBe(0)
+  })
+})
+
 describe.each(Object.entries(commands))('%s', (name, command) => {
   it('explains itself in 100 columns, with examples', () => {
     const { code, stdout, stderr } = machine().run(command, ['--help'])
     expect([code, stderr.text]).toEqual([0, ''])
     expect(stdout.text).toMatch(/^Usage: .*\n\n[^]*Options:\n[^]*Examples:\n/)
-    for (const option of Object.keys(command.options)) expect(stdout.text).toContain(`--${option}`)
+    for (const option of [...Object.keys(command.options), 'trace', 'debug', 'help', 'version'])
+      expect(stdout.text).toContain(`--${option}`)
     expect(Math.max(...stdout.lines.map((line) => line.length))).toBeLessThanOrEqual(100)
   })
 

@@ -1,7 +1,8 @@
 /**
  * Runs a command line without a process: over the simulated network, in virtual time, with its output in strings.
  */
-import { join, type Reactor, toBytes, toText } from 'couplet'
+import { Factory, join, Protocol, type Reactor, toBytes, toText } from 'couplet'
+import { Sim } from 'couplet/sim'
 import { type Command, main } from '../../src/poetry/bin/commands/command.ts'
 import type { Output } from '../../src/poetry/bin/commands/world.ts'
 
@@ -58,4 +59,32 @@ export function start(
     running.code = code
   })
   return running
+}
+
+/** One machine, which is all that the command lines need. */
+export function machine() {
+  const sim = new Sim()
+  const { reactor } = sim.host('localhost-of-the-test')
+  return {
+    sim,
+    reactor,
+    run: (command: Command, argv: readonly string[], outputs = {}) => start(command, argv, reactor, outputs),
+  }
+}
+
+/** Says something, then ends the connection in some way, on port `port` of this machine. */
+export function serveOnce(
+  reactor: ReturnType<typeof machine>['reactor'],
+  port: number,
+  talk: (protocol: Protocol) => void,
+) {
+  class Talk extends Protocol {
+    override connectionMade(): void {
+      talk(this)
+    }
+  }
+  reactor.listenTCP(
+    port,
+    Factory.forProtocol(() => new Talk()),
+  )
 }

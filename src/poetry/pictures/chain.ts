@@ -113,7 +113,7 @@ function stepsOf(events: readonly TraceEvent[], deferred: string): readonly Step
       waitingFor = event['inner']
       steps.push({ ms, to: undefined, note: `waits for ${shown(waitingFor)}` })
     } else if (k === 'd.resume') {
-      const from = waitingFor === undefined ? 'what it waited for' : String(waitingFor)
+      const from = waitingFor === undefined ? 'what it waited for' : shown(waitingFor)
       steps.push({ ms, to: railOf(ok), note: `${from} ${ok === true ? 'gave' : 'failed:'} ${shown(v)}` })
     } else if (k === 'd.cancel') steps.push({ ms, to: steps.at(-1)?.to, note: 'somebody cancels it' })
     else if (k === 'd.lost') steps.push({ ms, to: 'failure', note: 'nobody took the failure' })
@@ -134,7 +134,7 @@ function railOf(ok: unknown): Rail {
 
 /** A value as the record previews it. A value that was not recorded, or is undefined, is nothing. */
 function shown(value: unknown, longest = 80): string {
-  const text = value === undefined ? 'nothing' : printable(String(value))
+  const text = value === undefined ? 'nothing' : printable(typeof value === 'string' ? value : JSON.stringify(value))
   return text.length > longest ? `${text.slice(0, longest - 1)}…` : text
 }
 

@@ -21,10 +21,10 @@ export interface BarOptions {
 const signs = {
   '╌': 'connects',
   '─': 'waits for the poet',
-  '●': 'something arrived, and is read',
-  '═': 'is being transformed',
-  '◆': 'transformed',
-  '✗': 'failed',
+  '●': 'something is read',
+  '═': 'is transformed',
+  '◆': 'comes back',
+  '✗': 'fails',
 } as const
 
 /** One row of a timeline, still without color. */
@@ -44,8 +44,8 @@ export interface Timeline {
   readonly more: number
   /** How many poems were waited for at each moment, as a digit; `+` for ten or more. */
   readonly atOnce: string
-  /** What the signs mean that occur. */
-  readonly legend: string
+  /** What the signs mean that occur, one by one. */
+  readonly legend: readonly string[]
 }
 
 const mostRows = 40
@@ -86,13 +86,13 @@ export function drawTimeline(tasks: readonly Task[], width: number, now: number)
   const shown = tasks.slice(0, mostRows)
   const span = Math.max(1, ...tasks.map((task) => endOf(task, now)))
   const names = shown.map(({ name }) => shortened(printable(name), longestName))
-  const results = shown.map((task) => resultOf(task, now))
+  const results = aligned(shown.map((task) => resultOf(task, now)))
   const around = 6 + widest(['at once', ...names]) + widest(results)
   const bars = { span, now, width: Math.max(10, width - around) }
   const rows = shown.map((task, index) => ({
     name: (names[index] ?? '').padEnd(widest(['at once', ...names])),
     bar: drawBar(task, bars).padEnd(bars.width),
-    result: (results[index] ?? '').padStart(widest(results)),
+    result: results[index] ?? '',
   }))
   const drawn = rows.map(({ bar }) => bar).join('')
   return {
@@ -102,16 +102,21 @@ export function drawTimeline(tasks: readonly Task[], width: number, now: number)
     atOnce: countAtOnce(tasks, bars),
     legend: Object.entries(signs)
       .filter(([sign]) => drawn.includes(sign))
-      .map(([sign, meaning]) => `${sign} ${meaning}`)
-      .join('   '),
+      .map(([sign, meaning]) => `${sign} ${meaning}`),
   }
 }
 
-function resultOf(task: Task, now: number): string {
+/** How long it took, how it ended, and how much of it came. */
+function resultOf(task: Task, now: number): readonly string[] {
   const bytes = task.pieces.reduce((sum, piece) => sum + piece.bytes, 0)
-  const took = measured(endOf(task, now) - task.asked.ms)
   const ended = task.failed !== undefined ? '✗' : task.whole === undefined ? '…' : ' '
-  return `${took}  ${ended} ${bytes} bytes`
+  return [measured(endOf(task, now) - task.asked.ms), ended, `${bytes} bytes`]
+}
+
+/** Each row as one text, with its cells in columns. */
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => widest(rows.map((row) => row[column] ?? '')))
+  return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  '))
 }
 
 /** A number every ten columns or so, in seconds, and a mark below it. */
@@ -124,7 +129,7 @@ function drawAxis(span: number, width: number): [string, string] {
     const column = Math.max(0, Math.round((ms / span) * width) - 1)
     marks[column] = ms === 0 ? '├' : column === width - 1 ? '┤' : '┼'
     const next = ms + step > span
-    for (const [index, digit] of [...`${seconds(ms, step)}${next ? ' s' : ''}`].entries())
+    for (const [index, digit] of Array.from(`${seconds(ms, step)}${next ? ' s' : ''}`).entries())
       numbers[column + index] = digit
   }
   return [numbers.join('').trimEnd(), marks.join('')]

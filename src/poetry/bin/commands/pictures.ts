@@ -67,9 +67,20 @@ function timeline(events: readonly TraceEvent[], { paint, stdout }: World): stri
     '',
     `  ${'at once'.padEnd(first?.name.length ?? 0)}  ${atOnce}`.trimEnd(),
     '',
-    legend,
+    ...wrapped(legend, width),
     '',
   ].join('\n')
+}
+
+/** As many of them in a line as there is room for. */
+function wrapped(texts: readonly string[], width: number): string[] {
+  const lines: string[] = []
+  for (const text of texts) {
+    const longer = `${lines.at(-1) ?? ''}   ${text}`
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer
+    else lines.push(text)
+  }
+  return lines
 }
 
 function log(events: readonly TraceEvent[]): string {

@@ -70,5 +70,5 @@ export function within<T>(work: Deferred<T>, ms: number | undefined, reactor: Re
   if (ms === undefined) return work
   return work.addTimeout(ms, reactor, () => {
     throw new TookTooLong(`${name}: not done within ${ms / 1000} s`)
-  }) as Deferred<T>
+  })
 }
