@@ -144,6 +144,7 @@ export { NotPaused, SchedulerStopped, TaskDone, TaskFailed, TaskFinished, TaskSt
 export { LoopingCall } from './tasks/looping-call.ts'
 
 /* endpoints: where to connect, where to listen */
+export { AdoptedStreamServerEndpoint, SystemdServerEndpoint, type SystemdSocket } from './endpoints/adopted.ts'
 export { connectProtocol } from './endpoints/connect-protocol.ts'
 export { InvalidEndpoint, quoteStringArgument } from './endpoints/description.ts'
 export { type ArgumentNames, EndpointArguments, type FileReader } from './endpoints/endpoint-arguments.ts'

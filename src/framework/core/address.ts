@@ -116,9 +116,12 @@ export class ProcessAddress {
 export class DescriptorAddress {
   readonly kind = 'descriptor'
   readonly descriptor: number
+  /** What whoever opened it calls it, if anything. Two of different names are equal. */
+  readonly name: string | undefined
 
-  constructor(descriptor: number) {
+  constructor(descriptor: number, name?: string) {
     this.descriptor = descriptor
+    this.name = name
   }
 
   equals(other: Address): boolean {

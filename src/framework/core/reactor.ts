@@ -8,7 +8,15 @@
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
 import { fail } from '../deferred/wrapping.ts'
-import { type Address, type IPAddress, IPv4Address, ipAddress, ProcessAddress, UNIXAddress } from './address.ts'
+import {
+  type Address,
+  type DescriptorAddress,
+  type IPAddress,
+  IPv4Address,
+  ipAddress,
+  ProcessAddress,
+  UNIXAddress,
+} from './address.ts'
 import { attach } from './attach.ts'
 import type { ChildProcess, DialProcessOptions, SpawnOptions } from './child-process.ts'
 import type { Clock, DelayedCall } from './clock.ts'
@@ -124,6 +132,14 @@ export abstract class Reactor implements Clock {
    */
   bind(address: IPAddress, _options: DatagramOptions = {}): Deferred<DatagramPort> {
     return fail(new UnsupportedAddress(address, 'this reactor has no datagrams'))
+  }
+
+  /**
+   * The sockets that whoever started this process has opened for it (`LISTEN_FDS` of systemd), in order: addresses to
+   * {@link listen} at, each once. None unless a reactor knows better.
+   */
+  inheritedDescriptors(): readonly DescriptorAddress[] {
+    return []
   }
 
   /** What user code writes in one turn leaves together at its end. For transports. */

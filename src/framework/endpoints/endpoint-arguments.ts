@@ -89,6 +89,14 @@ export class EndpointArguments {
     throw this.#bad(name, 'permissions in octal, as in 660')
   }
 
+  /** One of a few words. */
+  oneOf<Word extends string>(name: string, words: readonly Word[]): Word {
+    const text = this.text(name)
+    const found = words.find((word) => word === text)
+    if (found !== undefined) return found
+    throw this.#bad(name, `one of ${words.join(', ')}`)
+  }
+
   /** A list of words, with commas between them: `h2,http/1.1`. */
   list(name: string): string[] {
     const words = this.text(name).split(',')

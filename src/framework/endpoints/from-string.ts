@@ -5,6 +5,7 @@
  * Map that is passed in; nothing registers itself.
  */
 import type { Reactor } from '../core/reactor.ts'
+import { socketDomains, SystemdServerEndpoint } from './adopted.ts'
 import { type Description, InvalidEndpoint, parseDescription } from './description.ts'
 import { type ArgumentNames, EndpointArguments } from './endpoint-arguments.ts'
 import type { ClientEndpoint, ServerEndpoint } from './endpoint.ts'
@@ -97,6 +98,19 @@ const stdio: EndpointParser = {
   server: { usage: 'stdio:', positional: [], make: (reactor) => new StandardIOEndpoint(reactor) },
 }
 
+const systemd: EndpointParser = {
+  server: {
+    usage: 'systemd:[domain=INET|INET6|UNIX:]index=NUMBER, or name=NAME, as in systemd:domain=INET:index=0',
+    positional: ['domain', 'index'],
+    named: ['name'],
+    make: (reactor, args) =>
+      new SystemdServerEndpoint(reactor, {
+        domain: args.has('domain') ? args.oneOf('domain', socketDomains) : undefined,
+        ...(args.has('name') ? { name: args.text('name') } : { index: args.wholeNumber('index', 0, 1023) }),
+      }),
+  },
+}
+
 const haproxy: EndpointParser = {
   server: {
     usage: 'haproxy:trusted=IP[/BITS][,…][:timeout=TIME]:ENDPOINT, as in haproxy:trusted=10.0.0.0/8:tcp:8000',
@@ -116,6 +130,7 @@ export const standardParsers: EndpointParsers = new Map([
   ['tcp6', tcp6],
   ['unix', unix],
   ['stdio', stdio],
+  ['systemd', systemd],
   ['haproxy', haproxy],
 ])
 

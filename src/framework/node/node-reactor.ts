@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net'
 import {
   type Address,
+  type DescriptorAddress,
   type IPAddress,
   IPv4Address,
   IPv6Address,
@@ -32,6 +33,7 @@ import { succeed } from '../deferred/wrapping.ts'
 import { startProcess } from './child-process.ts'
 import { bindSocket } from './datagram-socket.ts'
 import { dialSocket } from './dial-socket.ts'
+import { inheritedDescriptors } from './inherited-descriptors.ts'
 import { resolveHost } from './resolve-host.ts'
 import type { SecureSocket } from './secure-socket.ts'
 import { tcpAddress } from './socket-addresses.ts'
@@ -123,7 +125,9 @@ export class NodeReactor extends Reactor {
     if (address.kind === 'stdio') {
       return listenAtStandardIO(this, accept, options).addCallback((port) => this.#opened(port))
     }
-    if (!isTCP(address) && address.kind !== 'UNIX') return this.#failLater(new UnsupportedAddress(address))
+    if (!isTCP(address) && address.kind !== 'UNIX' && address.kind !== 'descriptor') {
+      return this.#failLater(new UnsupportedAddress(address))
+    }
     try {
       if (options.tls !== undefined) checkTLSOptions('server', options.tls)
       const opened = listenSocket(this, address, accept, options, this.#sockets)
@@ -131,6 +135,10 @@ export class NodeReactor extends Reactor {
     } catch (error) {
       return this.#failLater(error as Error)
     }
+  }
+
+  override inheritedDescriptors(): readonly DescriptorAddress[] {
+    return inheritedDescriptors()
   }
 
   override spawn(address: ProcessAddress, options: SpawnOptions = {}): Deferred<ChildProcess> {

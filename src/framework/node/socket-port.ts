@@ -5,7 +5,7 @@
  * Ancestors: `twisted.internet.tcp.Port`, `twisted.internet.unix.Port`.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import { type Address, type IPAddress, UNIXAddress } from '../core/address.ts'
+import { type Address, type DescriptorAddress, type IPAddress, UNIXAddress } from '../core/address.ts'
 import { CannotListenError } from '../core/errors.ts'
 import { type Accept, ListeningPort } from '../core/listening-port.ts'
 import type { ListenOptions, Reactor } from '../core/reactor.ts'
@@ -14,6 +14,7 @@ import type { Connection } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
 import { mostConnections } from './descriptor-limit.ts'
+import { whyNoSocket, whyNotAdopted } from './inherited-descriptors.ts'
 import { resetSocket } from './reset-socket.ts'
 import { whyNoReusePort } from './reuse-port.ts'
 import { SecureServer, type SecureSocket } from './secure-socket.ts'
@@ -40,10 +41,10 @@ export interface Sockets {
 /** Between two reports of connections turned away, or of failed handshakes, at least so many milliseconds. */
 const reportEvery = 1000
 
-type Place = IPAddress | UNIXAddress
+type Place = IPAddress | UNIXAddress | DescriptorAddress
 
 /**
- * What `reactor.listen` does for TCP and for sockets in the file system.
+ * What `reactor.listen` does for TCP, for sockets in the file system, and for those that were left to us.
  *
  * @returns fires in a later turn, or fails with CannotListenError
  * @throws CannotListenError for what can be seen before anything is opened
@@ -57,7 +58,7 @@ export function listenSocket(
 ): Deferred<SocketPort> {
   const secure = options.tls === undefined ? undefined : secureServer(address, options.tls)
   const { mode = 0o600, backlog, reusePort = false } = options
-  const why = reusePort ? whyNotShared(address) : undefined
+  const why = (reusePort ? whyNotShared(address) : undefined) ?? whyNotThere(address)
   if (why !== undefined) throw new CannotListenError(address, why)
   const open = (): Deferred<SocketPort> =>
     openServer(address, { backlog, reusePort }, mode).addCallback(
@@ -67,7 +68,12 @@ export function listenSocket(
 }
 
 function whyNotShared({ kind }: Place): string | undefined {
-  return kind === 'UNIX' ? 'only ports of TCP and UDP can be shared (reusePort), not a path' : whyNoReusePort()
+  if (kind === 'IPv4' || kind === 'IPv6') return whyNoReusePort()
+  return 'only ports of TCP and UDP that we open ourselves can be shared (reusePort)'
+}
+
+function whyNotThere(address: Place): string | undefined {
+  return address.kind === 'descriptor' ? whyNoSocket(address) : undefined
 }
 
 function secureServer(address: Place, options: TLSServerOptions): SecureServer {
@@ -107,7 +113,12 @@ function openServer(
 ): Deferred<Server> {
   const opened = new Deferred<Server>()
   const server = createServer(socketOptions)
-  const onError = (error: Error): void => opened.errback(listenError(address, error))
+  const onError = (cause: Error): void => {
+    const adopted = address.kind === 'descriptor'
+    opened.errback(
+      adopted ? new CannotListenError(address, whyNotAdopted(cause), { cause }) : listenError(address, cause),
+    )
+  }
   server.once('error', onError)
   server.once('listening', () => {
     server.off('error', onError)
@@ -116,6 +127,8 @@ function openServer(
   })
   if (address.kind === 'UNIX') {
     bindWithMode(address.path, mode, () => server.listen({ path: address.path, backlog: options.backlog }))
+  } else if (address.kind === 'descriptor') {
+    server.listen({ fd: address.descriptor, backlog: options.backlog })
   } else {
     server.listen({ host: address.host, port: address.port, ...options })
   }
@@ -249,9 +262,13 @@ function drop(socket: Socket): void {
   resetSocket(socket)
 }
 
-/** With port 0 asked for, the port that it got. */
+/** With port 0 asked for, the port that it got; of an inherited socket, where it is. */
 function boundTo(server: Server, asked: Place): Address {
   if (asked.kind === 'UNIX') return asked
   const bound = server.address()
-  return typeof bound === 'object' && bound !== null ? asked.withPort(bound.port) : asked
+  if (asked.kind !== 'descriptor') {
+    return typeof bound === 'object' && bound !== null ? asked.withPort(bound.port) : asked
+  }
+  // Of a socket in the file system that somebody else has opened, Node does not know the path.
+  return (typeof bound === 'object' && tcpAddress(bound?.address, bound?.port)) || new UNIXAddress('')
 }
