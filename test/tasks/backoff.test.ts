@@ -13,7 +13,10 @@ describe('backoff', () => {
     expect(backoff(never)(1_000_000)).toBe(60_000)
   })
 
-  it('leaves all of it to chance, unless it is told otherwise', () => {
+  it('leaves all of it to chance until clients are spread, and then a tenth, unless it is told otherwise', () => {
+    const half = { random: () => 0.5 }
+    expect(delays(backoff(half), 10).slice(-4)).toEqual([16_000, 30_000, 57_000, 57_000])
+    expect(delays(backoff(half, { initialDelay: 1000, maxDelay: 1000 }), 3)).toEqual([500, 950, 950])
     expect(backoff({ random: () => 0.75 })(3)).toBe(500)
     expect(backoff({ random: () => 0.75 }, { jitter: 0.4 })(3)).toBeCloseTo(2000 * 0.7)
     expect(backoff({ random: () => 0.75 }, { jitter: 0 })(3)).toBe(2000)

@@ -3,11 +3,9 @@
  * thousand clients do not come back at the same moment.
  *
  * Ancestor: `twisted.application.internet.backoffPolicy`, with other numbers: doubling with full jitter, as measured in
- * "Exponential Backoff And Jitter" (Marc Brooker, AWS, 2015), which spreads clients that have lost a server together. At
- * the limit they are spread, and a third is left to chance: with full jitter there, many would have a short wait ahead
- * at any moment, and a server that is back would have twice the mean rate in its first second, before any accident. Of
- * a thousand clients after ten minutes, the busiest second has 1.7 times the mean; 2.4 with full jitter, 1.9 with half
- * (median of a hundred seeds).
+ * "Exponential Backoff And Jitter" (Marc Brooker, AWS, 2015). Full jitter is what spreads clients that have lost a server
+ * together. Once they are spread over the longest wait, a tenth keeps them so; all of it would leave many a short wait
+ * at any moment, and a server that is back would have twice the mean rate in its first second, by arithmetic.
  */
 
 /** Milliseconds to wait after so many failures in a row: 1 or more. */
@@ -21,11 +19,15 @@ export interface BackoffOptions {
   readonly maxDelay?: number
   /** By how much each further failure makes the wait longer. 2 unless given. */
   readonly factor?: number
-  /** The part of the wait that is left to chance, 0 to 1: unless given, 1 below `maxDelay`, and a third there. */
+  /**
+   * The part of the wait that is left to chance, from 0 to 1. Unless given: all of it, 1, up to the first wait of
+   * `maxDelay`, and then a tenth.
+   */
   readonly jitter?: number
 }
 
-const jitterAtLimit = 1 / 3
+/** For those who have waited so long before that they are spread. */
+const jitterOfTheSpread = 0.1
 
 /**
  * @param chance - a reactor, or anything else with a `random()` from 0 up to 1. From a seed it repeats itself
@@ -41,8 +43,8 @@ export function backoff(chance: { random(): number }, options: BackoffOptions = 
     throw new RangeError(`jitter is from 0 to 1, not ${jitter}`)
   return (failures) => {
     if (!(failures >= 1)) throw new RangeError(`waiting comes after 1 failure or more, not ${failures}`)
-    const grown = initialDelay * factor ** (failures - 1)
-    const chanced = jitter ?? (grown < maxDelay ? 1 : jitterAtLimit)
-    return Math.min(maxDelay, grown) * (1 - chanced * chance.random())
+    const before = failures > 1 ? initialDelay * factor ** (failures - 2) : 0
+    const part = jitter ?? (before < maxDelay ? 1 : jitterOfTheSpread)
+    return Math.min(maxDelay, initialDelay * factor ** (failures - 1)) * (1 - part * chance.random())
   }
 }
