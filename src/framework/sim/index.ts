@@ -19,3 +19,15 @@ export { type SocketInfo } from './network/sockets.ts'
 
 /* what goes wrong */
 export { type Fault, type Trouble } from './faults/fault.ts'
+
+/* tests that try a world with many seeds */
+export { minimise, type Minimised } from './trials/minimise.ts'
+export { type Knobs, type Scenario } from './trials/scenario.ts'
+export {
+  type DefineTest,
+  SimFailure,
+  type SimTest,
+  type SimTestOptions,
+  simTestWith,
+  type Stage,
+} from './trials/sim-test.ts'

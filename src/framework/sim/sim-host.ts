@@ -71,6 +71,11 @@ export class SimHost {
     this.#start()
   }
 
+  /** Whether a restart starts a program. */
+  get restartable(): boolean {
+    return this.#program !== undefined
+  }
+
   /** The program computes for so many milliseconds: nothing of it runs until then, and the network goes on. */
   busy(ms: number): void {
     if (!(ms >= 0 && ms < Infinity)) throw new RangeError(`a program is busy for 0 or more milliseconds, not ${ms}`)
@@ -84,6 +89,7 @@ export class SimHost {
   }
 
   resume(): void {
+    if (!this.paused) return
     this.#note('resume')
     this.process.resume()
   }
