@@ -1,5 +1,5 @@
 /** A socket that this process holds and never accepts from, and servers, processes of their own, that inherit it. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import * as net from 'node:net'
 import { createInterface } from 'node:readline'
@@ -75,21 +75,22 @@ const program = `
     }
   }, [], { drain: 1e6 })`
 
-/** Starts a server that finds `descriptor` as systemd would pass it, under the name `poem`. */
-export async function generation(descriptor: number, endpoint: string, name = 'server'): Promise<Generation> {
+/** The command line of a server that listens at `endpoint`. */
+export function serverCommand(endpoint: string, name: string): readonly [string, ...string[]] {
   const text = program.replace('NAME', JSON.stringify(name)).replace('ENDPOINT', JSON.stringify(endpoint))
-  const node = [process.execPath, '-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', text]
-  const activate = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=poem exec "$@"'
-  return conversation('/bin/sh', ['-c', activate, 'sh', ...node], descriptor)
+  // Nothing in between: systemd passes sockets to one process.
+  return [process.execPath, '-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', text]
 }
 
-/** Starts any program that speaks as ours here does. */
-export async function conversation(
-  command: string,
-  args: readonly string[],
-  ...descriptors: number[]
-): Promise<Generation> {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit', ...descriptors] })
+/** Starts a server that finds `descriptor` as systemd would pass it, under the name `poem`. */
+export function generation(descriptor: number, endpoint: string, name = 'server'): Promise<Generation> {
+  const activate = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=poem exec "$@"'
+  const args = ['-c', activate, 'sh', ...serverCommand(endpoint, name)]
+  return conversation(spawn('/bin/sh', args, { stdio: ['pipe', 'pipe', 'inherit', descriptor] }))
+}
+
+/** Speaks with a server that was started, and ends it with the test. */
+export async function conversation(child: ChildProcess): Promise<Generation> {
   const { stdin, stdout } = child
   if (stdin === null || stdout === null) throw new Error('its pipes are missing')
   const ended = once(child, 'exit') as Promise<[number | null]>
