@@ -21,7 +21,7 @@ function written<T>(type: amp.Argument<T>, value: T): string | undefined {
 function read<T>(type: amp.Argument<T>, bytes: string): T | undefined {
   let out: T | undefined
   const peer = new amp.AMP().respond(amp.command('X', { arguments: { x: type } }), (values) => {
-    out = values.x as T
+    out = values.x
   })
   const transport = connected(peer)
   transport.receive(box({ _command: 'X', x: bytes }))
@@ -108,8 +108,8 @@ describe('A value', () => {
     [amp.Integer({ as: 'number' }), ['', '9007199254740992', '-9007199254740992', '1e3', '9'.repeat(400)]],
     [amp.Unicode(), ['\xff', '\xc3', '\xed\xa0\x80', `${'x'.repeat(50)}\xff`]],
     [amp.Boolean(), ['', 'true', 'TRUE', 'Falsey', '1']],
-    [amp.Float(), ['', '.', 'e5', '1e', 'Infinity', '0x1', '1_0', ' 1', '--1', '1'.repeat(60_000) + 'x']],
-    [amp.Decimal(), ['', '.', 'E5', '1E', 'abc', '1 ', 'NaNx', '--1', '1'.repeat(60_000) + 'x']],
+    [amp.Float(), ['', '.', 'e5', '1e', 'Infinity', '0x1', '1_0', ' 1', '--1']],
+    [amp.Decimal(), ['', '.', 'E5', '1E', 'abc', '1 ', 'NaNx', '--1']],
     [
       amp.DateTime(),
       [
@@ -179,6 +179,14 @@ describe('A value', () => {
     ).toThrow(amp.TooLong)
     expect(() => written(amp.AmpList({ a: amp.Unicode() }), [{ a: long }])).toThrow(amp.TooLong)
   })
+
+  it.each<amp.Argument<unknown>>([amp.Integer(), amp.Float(), amp.Decimal()])(
+    'that is long and wrong at its end is refused as soon: $kind',
+    (type) => {
+      // Where digits could be matched in two ways, each of these took seconds.
+      for (let count = 0; count < 40; count++) expect(read(type, `${'1'.repeat(60_000)}x`)).toBeUndefined()
+    },
+  )
 
   it('of bytes is a view of what came, with nothing behind it', () => {
     const got = read(amp.String(), 'hello')!

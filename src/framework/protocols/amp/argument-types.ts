@@ -59,7 +59,7 @@ const integerAsBigInt: Coding<bigint> = {
   read(bytes, start, end) {
     if (end - start <= safeDigits) return BigInt(smallInteger(bytes, start, end))
     const text = latin1(bytes, start, end)
-    if (!/^-?\d+$/.test(text)) throw notReadable(bytes, start, end, anInteger)
+    if (!anInteger.test(text)) throw notReadable(bytes, start, end, 'an Integer')
     return text.startsWith('-') ? -BigInt(text.slice(1)) : BigInt(text)
   },
 }
@@ -124,7 +124,7 @@ const float: Coding<number> = {
   },
   read(bytes, start, end) {
     const text = latin1(bytes, start, end)
-    if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text)
+    if (aFloat.test(text)) return Number(text)
     if (text === 'nan') return NaN
     if (text === 'inf') return Infinity
     if (text === '-inf') return -Infinity
@@ -132,7 +132,10 @@ const float: Coding<number> = {
   },
 }
 
-const aDecimal = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?|Inf(?:inity)?|s?NaN\d*)$/i
+/* There is one way to match each of these, so that 65,535 digits of a stranger's take no longer than digits do. */
+const anInteger = /^-?\d+$/
+const aFloat = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
+const aDecimal = /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:E[+-]?\d+)?|Inf(?:inity)?|s?NaN\d*)$/i
 
 const decimal: Coding<string> = {
   write(value, writer) {
@@ -146,7 +149,6 @@ const decimal: Coding<string> = {
   },
 }
 
-const anInteger = 'an Integer'
 const aSafeInteger = `an integer from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER} (declare it as a bigint)`
 
 /** An integer of few digits, without making text of it. */
@@ -155,10 +157,10 @@ function smallInteger(bytes: Uint8Array, start: number, end: number): number {
   let value = 0
   for (let index = first; index < end; index++) {
     const digit = bytes[index]! - 0x30
-    if (!(digit >= 0 && digit <= 9)) throw notReadable(bytes, start, end, anInteger)
+    if (!(digit >= 0 && digit <= 9)) throw notReadable(bytes, start, end, 'an Integer')
     value = value * 10 + digit
   }
-  if (first >= end) throw notReadable(bytes, start, end, anInteger)
+  if (first >= end) throw notReadable(bytes, start, end, 'an Integer')
   return first === start || value === 0 ? value : -value
 }
 
