@@ -89,8 +89,12 @@ function endOf(connection: SimConnection | undefined, side: 'client' | 'server')
 }
 
 function resetOne(connection: SimConnection | undefined, side: 'client' | 'server' | undefined): void {
+  const other = connection?.otherEnd
   if (side !== 'server') connection?.resets()
-  if (side !== 'client') connection?.otherEnd.resets()
+  if (side !== 'client') other?.resets()
+  // Where only one of them was told, the other one has to find out.
+  connection?.wonders()
+  other?.wonders()
 }
 
 /** Holds the links one by one in the first half of the time, and lets them go in another order in the second. */

@@ -38,6 +38,8 @@ export interface PipeReceiver {
   refuses(): void
   /** The sender's reset is here. */
   resets(): void
+  /** Something that is not sent again got lost: whether the sender is still there is to be found out. */
+  wonders(): void
 }
 
 /** Where a pipe is laid. */
@@ -284,8 +286,9 @@ export class Pipe {
       this.#receiver.resets()
       this.#sender.resets()
     } else if (this.#senderGone || kind === 'reset') {
-      // Nobody sends it again. If the other side ever sends something, it will be told.
+      // Nobody sends it again. If the other side ever sends something, or asks, it will be told.
       if (kind === 'reset') this.#reset = false
+      this.#receiver.wonders()
       this.#nextSegment()
     } else if (++this.#losses > mostLosses) {
       this.#sender.timesOut()
