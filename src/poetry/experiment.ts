@@ -18,7 +18,7 @@ import {
 } from 'couplet'
 import { type Mode, modes } from './download.ts'
 import { PoetryFactory } from './poetry-protocol.ts'
-import { getRecorded, type Task, tasksOf } from './pictures/story.ts'
+import { getRecorded, storyOf, type Task } from './pictures/story.ts'
 
 /** Where the experiment takes place, and with what. */
 export interface ExperimentOptions {
@@ -98,7 +98,7 @@ function run(mode: Mode, ports: readonly ListeningPort[], options: ExperimentOpt
         if (!outcome.ok) throw outcome.failure.value
         return outcome.value
       })
-      return { mode, ms, poems, tasks: tasksOf(recorder.events) }
+      return { mode, ms, poems, tasks: storyOf(recorder.events).tasks }
     } finally {
       restore()
     }

@@ -30,7 +30,7 @@ export { type Offer, PoetryServer } from './poetry-server.ts'
 export { type Experiment, experiment, type ExperimentOptions, type Run } from './experiment.ts'
 
 /* pictures of what happened, from the record of it */
-export { getRecorded, type Moment, type Piece, type Task, tasksOf } from './pictures/story.ts'
+export { getRecorded, type Moment, type Piece, type Story, storyOf, type Task } from './pictures/story.ts'
 export { type BarOptions, drawBar, drawTimeline, type Row, type Timeline } from './pictures/timeline.ts'
 export { tell } from './pictures/prose.ts'
 export { drawChain } from './pictures/chain.ts'

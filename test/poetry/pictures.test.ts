@@ -15,8 +15,8 @@ import {
   drawTimeline,
   getRecorded,
   PoetryFactory,
+  storyOf,
   type Task,
-  tasksOf,
   tell,
   type Timeline,
 } from 'couplet/poetry'
@@ -66,7 +66,7 @@ describe('the story of some poems', () => {
     second.addErrback(({ value }) => expect(value).toBeInstanceOf(CancelledError))
     second.cancel()
     sim.advance(10_000)
-    const times = tasksOf(recorder.events).map(({ asked, connected, pieces, whole, failed }) => ({
+    const times = storyOf(recorder.events).tasks.map(({ asked, connected, pieces, whole, failed }) => ({
       asked: asked.ms,
       connected: connected?.ms,
       pieces: pieces.map(({ ms, bytes }) => [ms, bytes]),
@@ -109,7 +109,7 @@ describe('a timeline', () => {
     get(10_001)
     get(9).addErrback(() => undefined)
     sim.advance(10_000)
-    expect(asText(drawTimeline(tasksOf(recorder.events), 80, sim.now))).toEqual([
+    expect(asText(drawTimeline(storyOf(recorder.events), 80))).toEqual([
       '              0        1         2        3         4 s',
       '              ├────────┼─────────┼────────┼─────────┼───╴',
       'server:10000  ╌╌───────────●────────●─────────●─────────●  4.40 s     19 bytes',
@@ -124,9 +124,9 @@ describe('a timeline', () => {
     const { get, recorder, sim } = world()
     const poem = get(10_000)
     sim.advance(2500)
-    const { rows } = drawTimeline(tasksOf(recorder.events), 80, sim.now)
-    expect(rows[0]?.bar).toMatch(/^╌+─+●─+●─+$/)
-    expect(rows[0]?.result).toBe('2.50 s  …  8 bytes')
+    const { rows } = drawTimeline(storyOf(recorder.events), 80)
+    expect(rows[0]?.bar).toMatch(/^╌+─+●─+●$/)
+    expect(rows[0]?.result).toBe('2.40 s  …  8 bytes')
     poem.addErrback(() => undefined)
     poem.cancel()
     sim.advance(1000)
@@ -135,13 +135,13 @@ describe('a timeline', () => {
   it('has a row for forty poems, and counts the others', () => {
     const moment = { ms: 0, seq: 1 }
     const tasks = Array.from({ length: 100 }, (_, i): Task => ({ name: `${i}`, asked: moment, pieces: [] }))
-    const { rows, more, atOnce } = drawTimeline(tasks, 80, 1000)
+    const { rows, more, atOnce } = drawTimeline({ tasks, now: 1000 }, 80)
     expect([rows.length, more]).toEqual([40, 60])
     expect(atOnce).toMatch(/^\++$/)
   })
 
   it('is of nothing if nothing was asked for', () => {
-    expect(drawTimeline([], 80, 0)).toMatchObject({ rows: [], more: 0, legend: [] })
+    expect(drawTimeline({ tasks: [], now: 0 }, 80)).toMatchObject({ rows: [], more: 0, legend: [] })
   })
 
   it('never is wider than wished, has all its bars of one width, and lets no name move the cursor', () => {
@@ -159,7 +159,7 @@ describe('a timeline', () => {
             ...(pieces.length % 2 === 0 ? { whole: { ms: pieces.at(-1) ?? asked, seq: 4 } } : {}),
           }
         })
-        const timeline = drawTimeline(tasks, width, 40_000)
+        const timeline = drawTimeline({ tasks, now: 40_000 }, width)
         const lines = asText(timeline)
         for (const line of lines.slice(0, -1)) expect(line.length).toBeLessThanOrEqual(width)
         expect(lines.join('')).not.toMatch(/\p{Cc}/u)
@@ -189,7 +189,7 @@ describe('the same as prose', () => {
     sim.advance(300)
     get(9).addErrback(() => undefined)
     sim.advance(10_000)
-    expect(tell(tasksOf(recorder.events), sim.now)).toEqual([
+    expect(tell(storyOf(recorder.events))).toEqual([
       '   0.00 s  asks server:10001 for its poem',
       '           … 0.20 s of waiting for server:10001',
       '   0.20 s  is connected with server:10001',

@@ -1,11 +1,21 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { builtInPoems } from 'couplet/poetry'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Program, Started } from './programs.ts'
 
 const whole = builtInPoems.map(({ text }) => text).join('')
 const started = new Started()
 
-afterEach(() => started.end())
+let folder = ''
+
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'programs-'))))
+afterEach(async () => {
+  await started.end()
+  rmSync(folder, { recursive: true })
+})
 
 /** The ports on which a slowpoetry listens, once it does. */
 async function portsOf(server: Program, count = 3): Promise<string[]> {
@@ -115,5 +125,72 @@ describe('the programs', { timeout: 30_000 }, () => {
     expect(stdout).toMatch(/sequential 0\.\d\d s {3}concurrent 0\.\d\d s {3}ratio \d\.\dx\n/)
     expect(stdout).not.toContain('\x1b')
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
+  })
+
+  it('work together: poets, a proxy before them, a transform server, and clients of all three', async () => {
+    const poets = started.poetry('slowpoetry', '--port', '0', '--delay', '20ms')
+    const transform = started.poetry('poetry-transform', '--port', '0')
+    const [first = '', second = ''] = await portsOf(poets)
+    const [shouting = ''] = await portsOf(transform, 1)
+    const proxy = started.poetry('poetry-proxy', '--port', '0', first, second)
+    const proxied = await portsOf(proxy, 2)
+    const client = await started.poetry('get-poetry', '--transform', `${shouting}:shout`, ...proxied).ended
+    expect([client.code, client.stdout]).toEqual([0, (builtInPoems[0].text + builtInPoems[1].text).toUpperCase()])
+    for (const server of [poets, transform, proxy]) server.child.kill('SIGTERM')
+    for (const server of [poets, transform, proxy]) expect(await server.ended).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('listen and connect at endpoints: in the file system, and with TLS', async () => {
+    const certificates = 'test/node/certificates'
+    const path = join(folder, 'poem')
+    const identity = `privateKey=${certificates}/server.key:certKey=${certificates}/server.pem`
+    const places = ['--listen', `unix:${path}`, '--listen', `tls:0:interface=127.0.0.1:${identity}`]
+    const server = started.poetry('slowpoetry', '--delay', '0', ...places)
+    await server.prints(/Ctrl-C ends it\n/)
+    const [[, port = ''] = []] = await server.prints(/^listening on 127\.0\.0\.1:(\d+): .*\n/)
+    const secure = `tls:127.0.0.1:${port}:serverName=poems.example`
+    const [trusting, careful] = await Promise.all([
+      started.poetry('get-poetry', `unix:${path}`, `${secure}:ca=${certificates}/ca.pem`).ended,
+      started.poetry('get-poetry', secure).ended,
+    ])
+    expect([trusting?.code, trusting?.stdout]).toEqual([0, builtInPoems[0].text + builtInPoems[1].text])
+    expect([careful?.code, careful?.stdout]).toEqual([69, ''])
+    expect(careful?.stderr).toMatch(/^get-poetry: .*certificate.*\n/)
+  })
+
+  it('hang up on the server when the last client of the proxy is killed, but not before', async () => {
+    let hangUp = (): void => {}
+    const hungUp = new Promise<void>((resolve) => (hangUp = resolve))
+    let ask: ((socket: Socket) => void) | undefined
+    const asked = new Promise<Socket>((resolve) => (ask = resolve))
+    const upstream = await started.server((socket) => {
+      socket.on('close', () => hangUp()).write('a line\n')
+      ask?.(socket)
+    })
+    const proxy = started.poetry('poetry-proxy', '--port', '0', upstream)
+    const [port = ''] = await portsOf(proxy, 1)
+    const client = started.poetry('get-poetry', port)
+    const socket = await asked
+    const impatient = started.poetry('get-poetry', '--timeout', '100ms', port)
+    expect((await impatient.ended).code).toBe(75)
+    expect(socket.destroyed).toBe(false)
+    client.child.kill('SIGKILL')
+    await hungUp
+    expect(proxy.printed).not.toContain('poetry-proxy:')
+  })
+
+  it('draw what happened, in a pipe without a color and in 80 columns', async () => {
+    const server = started.poetry('slowpoetry', '--port', '0', '--delay', '10ms')
+    const ports = await portsOf(server)
+    const pictures = await Promise.all(
+      ['--timeline', '--log', '--chain'].map((what) => started.poetry('get-poetry', what, ...ports).ended),
+    )
+    for (const { code, stdout } of pictures) {
+      expect(code).toBe(0)
+      expect(stdout).not.toContain('\x1b')
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
+    }
+    expect(pictures[0]?.stdout).toMatch(/●.* 0\.\d\d s +128 bytes\n/)
+    expect(pictures[1]?.stdout).toMatch(/hangs up: the poem is whole, 128 bytes\n/)
   })
 })

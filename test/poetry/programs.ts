@@ -62,13 +62,16 @@ export class Program {
   }
 }
 
+/** Our command lines. */
+type PoetryProgram = 'slowpoetry' | 'get-poetry' | 'poetry-transform' | 'poetry-proxy' | 'experiment'
+
 /** What a test has started, and ends when the test does. */
 export class Started {
   readonly #programs: Program[] = []
   readonly #servers: { server: Server; sockets: Set<Socket> }[] = []
 
   /** One of our command lines, from its source. */
-  poetry(name: 'slowpoetry' | 'get-poetry' | 'experiment', ...args: string[]): Program {
+  poetry(name: PoetryProgram, ...args: string[]): Program {
     const source = ['-C', '@couplet/source', '--import', 'tsx', `src/poetry/bin/${name}.ts`]
     return this.program(process.execPath, ...source, ...args)
   }

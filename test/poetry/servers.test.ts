@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { flushUnhandled, type TraceEvent } from 'couplet'
-import { builtInPoems, tasksOf } from 'couplet/poetry'
+import { builtInPoems, storyOf } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { experimentCommand } from '../../src/poetry/bin/commands/experiment.ts'
@@ -216,6 +216,8 @@ describe('what happened', () => {
     `)
     expect(Math.max(...client.stdout.lines.map((line) => line.length))).toBeLessThanOrEqual(80)
     expect(client.stdout.text).not.toContain('\x1b')
+    // What the README shows.
+    expect(readFileSync('README.md', 'utf8')).toContain(client.stdout.text)
   })
 
   it('is told by get-poetry --log', () => {
@@ -244,7 +246,7 @@ describe('what happened', () => {
     sim.advance(5000)
     const [header, ...events] = client.stdout.lines.map((line) => JSON.parse(line) as TraceEvent)
     expect(header).toMatchObject({ trace: 1, title: 'get-poetry --json 10000 10001', dropped: 0 })
-    expect(tasksOf(events).map(({ name, pieces }) => [name, pieces.length])).toEqual([
+    expect(storyOf(events).tasks.map(({ name, pieces }) => [name, pieces.length])).toEqual([
       ['127.0.0.1:10000', 4],
       ['127.0.0.1:10001', 4],
     ])

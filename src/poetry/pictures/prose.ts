@@ -5,7 +5,7 @@
  */
 import { measured } from '../duration.ts'
 import { printable } from '../printable.ts'
-import { endOf, type Moment, type Task } from './story.ts'
+import { endOf, type Moment, type Story, type Task } from './story.ts'
 
 /** Milliseconds of silence that are worth a sentence. */
 const silence = 50
@@ -14,13 +14,8 @@ interface Sentence extends Moment {
   readonly text: string
 }
 
-/**
- * Tells it.
- *
- * @param now when the record ends, in milliseconds
- * @returns one line for each sentence, without line ends
- */
-export function tell(tasks: readonly Task[], now: number): readonly string[] {
+/** Tells it: one line for each sentence, without line ends. */
+export function tell({ tasks, now }: Story): readonly string[] {
   const lines: string[] = []
   let last = 0
   for (const { ms, text } of tasks.flatMap(sentencesOf).sort((one, other) => one.seq - other.seq)) {

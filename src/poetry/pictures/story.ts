@@ -8,7 +8,7 @@
 import type { ClientEndpoint, Deferred, Recorder, Seq, TraceEvent, Transport } from 'couplet'
 import { getPoetryBytes, type GetPoetryOptions } from '../poetry-client.ts'
 
-/** Something that happened to a poem, in milliseconds since the record began. */
+/** Something that happened to a poem, in milliseconds since the first one was asked for. */
 export interface Moment {
   readonly ms: number
   /** Its place in the record. */
@@ -83,13 +83,22 @@ function mark(recorder: Recorder, poem: object, what: What, fields: Record<strin
   recorder.at('mark', poem, { what, ...fields })
 }
 
-/** Finds the poems in a record, in the order in which they were asked for. */
-export function tasksOf(events: readonly TraceEvent[]): readonly Task[] {
+/** Everything that became of some poems. */
+export interface Story {
+  /** In the order in which they were asked for. */
+  readonly tasks: readonly Task[]
+  /** When the record ends, in milliseconds since the first poem was asked for. */
+  readonly now: number
+}
+
+/** Finds the poems in a record. */
+export function storyOf(events: readonly TraceEvent[]): Story {
   const tasks = new Map<string, Mutable>()
   const byConnection = new Map<string, Mutable>()
+  const start = events.find(({ k, what }) => k === 'mark' && what === 'asked')?.t ?? 0
   for (const event of events) {
     const { k, on, t, seq } = event
-    const moment = { ms: t / 1000, seq }
+    const moment = { ms: (t - start) / 1000, seq }
     if (k === 'bytes.recv') byConnection.get(on)?.pieces.push({ ...moment, bytes: Number(event['n']) })
     if (k !== 'mark') continue
     const what = event['what'] as What
@@ -100,7 +109,7 @@ export function tasksOf(events: readonly TraceEvent[]): readonly Task[] {
     if (what === 'failed') task.failed ??= { ...moment, why: String(event['why']) }
     else task[what] ??= moment
   }
-  return [...tasks.values()]
+  return { tasks: [...tasks.values()], now: ((events.at(-1)?.t ?? start) - start) / 1000 }
 }
 
 type Mutable = { -readonly [Key in keyof Task]: Task[Key] } & { readonly pieces: Piece[] }

@@ -5,7 +5,7 @@
  */
 import { measured } from '../duration.ts'
 import { printable } from '../printable.ts'
-import { endOf, type Task } from './story.ts'
+import { endOf, type Story, type Task } from './story.ts'
 
 /** How to draw. */
 export interface BarOptions {
@@ -80,9 +80,8 @@ export function drawBar(task: Task, { span, width, now }: BarOptions): string {
  * Draws all of them on one scale.
  *
  * @param width of the whole picture, in columns; 40 at least
- * @param now when the record ends, in milliseconds
  */
-export function drawTimeline(tasks: readonly Task[], width: number, now: number): Timeline {
+export function drawTimeline({ tasks, now }: Story, width: number): Timeline {
   const shown = tasks.slice(0, mostRows)
   const span = Math.max(1, ...tasks.map((task) => endOf(task, now)))
   const names = shown.map(({ name }) => shortened(printable(name), longestName))

@@ -7,7 +7,7 @@
 import type { TraceEvent } from 'couplet'
 import { drawChain } from '../../pictures/chain.ts'
 import { tell } from '../../pictures/prose.ts'
-import { tasksOf } from '../../pictures/story.ts'
+import { storyOf } from '../../pictures/story.ts'
 import { drawTimeline } from '../../pictures/timeline.ts'
 import { printable } from '../../printable.ts'
 import { type CommandLine, UsageError } from './command.ts'
@@ -54,7 +54,7 @@ export function drawn(picture: Picture, world: World): string {
 
 function timeline(events: readonly TraceEvent[], { paint, stdout }: World): string {
   const width = Math.max(60, Math.min(100, widthOf(stdout))) - 1
-  const { axis, rows, more, atOnce, legend } = drawTimeline(tasksOf(events), width - 2, lastOf(events))
+  const { axis, rows, more, atOnce, legend } = drawTimeline(storyOf(events), width - 2)
   const [first] = rows
   const margin = ' '.repeat(2 + (first?.name.length ?? 0) + 2)
   return [
@@ -84,7 +84,7 @@ function wrapped(texts: readonly string[], width: number): string[] {
 }
 
 function log(events: readonly TraceEvent[]): string {
-  return tell(tasksOf(events), lastOf(events))
+  return tell(storyOf(events))
     .map((line) => `${line}\n`)
     .join('')
 }
@@ -102,9 +102,4 @@ function chain(events: readonly TraceEvent[], { paint, stdout }: World): string 
 function json(events: readonly TraceEvent[], { reactor, recording }: World): string {
   const header = headerOf(recording?.title ?? '', reactor, recording?.recorder.dropped)
   return [header, ...events].map((event) => `${JSON.stringify(event)}\n`).join('')
-}
-
-/** When the last thing happened, in milliseconds. */
-function lastOf(events: readonly TraceEvent[]): number {
-  return (events.at(-1)?.t ?? 0) / 1000
 }
