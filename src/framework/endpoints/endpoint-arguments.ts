@@ -89,6 +89,15 @@ export class EndpointArguments {
     throw this.#bad(name, 'permissions in octal, as in 660')
   }
 
+  /** Which of several arguments is given, where there has to be one of them. */
+  either<Name extends string>(...names: readonly Name[]): Name {
+    const [found, another] = names.filter((name) => this.has(name))
+    if (found === undefined) throw this.#wrong(this.#description.text.length, `${names.join(' or ')} is missing`)
+    if (another === undefined) return found
+    const { position } = this.#given.get(another) as RawArgument
+    throw this.#wrong(position, `${found} is given already, and one of ${names.join(' and ')} is enough`)
+  }
+
   /** One of a few words. */
   oneOf<Word extends string>(name: string, words: readonly Word[]): Word {
     const text = this.text(name)

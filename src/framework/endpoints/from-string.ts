@@ -106,7 +106,9 @@ const systemd: EndpointParser = {
     make: (reactor, args) =>
       new SystemdServerEndpoint(reactor, {
         domain: args.has('domain') ? args.oneOf('domain', socketDomains) : undefined,
-        ...(args.has('name') ? { name: args.text('name') } : { index: args.wholeNumber('index', 0, 1023) }),
+        ...(args.either('index', 'name') === 'name'
+          ? { name: args.text('name') }
+          : { index: args.wholeNumber('index', 0, 1023) }),
       }),
   },
 }
