@@ -5,7 +5,7 @@
  */
 export { AMP } from './amp/amp.ts'
 export type { Argument } from './amp/argument.ts'
-export { Boolean, Decimal, Float, Integer, String, Unicode } from './amp/argument-types.ts'
+export { Boolean, Decimal, Float, String, Unicode } from './amp/argument-types.ts'
 export { Box } from './amp/box.ts'
 export { BoxDecoder, type BoxRules } from './amp/box-decoder.ts'
 export { type Command, command, type CommandDeclaration, type DeclaredErrors } from './amp/command.ts'
@@ -22,5 +22,6 @@ export {
   UnhandledCommand,
   UnknownRemoteError,
 } from './amp/errors.ts'
+export { Integer, type IntegerOptions } from './amp/integer.ts'
 export { AmpList, ListOf } from './amp/lists.ts'
 export type { Declared, ValuesOf } from './amp/schema.ts'

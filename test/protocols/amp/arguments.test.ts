@@ -188,6 +188,14 @@ describe('A value', () => {
     },
   )
 
+  it('of more digits than are allowed is refused in both directions', () => {
+    const long = '7'.repeat(4300)
+    expect(read(amp.Integer(), `-${long}`)).toBe(BigInt(`-${long}`))
+    expect(read(amp.Integer(), `${long}7`)).toBeUndefined()
+    expect(() => written(amp.Integer(), BigInt(`${long}7`))).toThrow(/at most 4300 digits/)
+    expect(written(amp.Integer({ maxDigits: 5000 }), BigInt(`${long}7`))).toBe(`${long}7`)
+  })
+
   it('of bytes is a view of what came, with nothing behind it', () => {
     const got = read(amp.String(), 'hello')!
     expect([toText(got), got.constructor]).toEqual(['hello', Uint8Array])

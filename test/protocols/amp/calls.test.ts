@@ -290,7 +290,7 @@ describe('A responder that fails', () => {
   it.each<[string, object]>([
     ['of another type', { total: 'three' }],
     ['missing', {}],
-    ['too large', { total: 10n ** 70_000n }],
+    ['too large', { total: 10n ** 5000n }],
   ])('to return what can be sent is reported, and fails that call only: it is %s', (_, returned) => {
     const { client, peers } = talking((server) => server.respond(Sum, () => returned as { total: bigint }))
     const failing = client.callRemote(Sum, { a: 1n, b: 1n })

@@ -1,24 +1,10 @@
 /**
- * The types of single values: numbers, bytes, text, truth, each written as Twisted writes it.
+ * The types of single values besides integers: bytes, text, truth, and other numbers, each written as Twisted writes it.
  *
- * Ancestors: `Integer`, `String`, `Unicode`, `Boolean`, `Float` and `Decimal` of `twisted.protocols.amp`.
+ * Ancestors: `String`, `Unicode`, `Boolean`, `Float` and `Decimal` of `twisted.protocols.amp`.
  */
 import { Argument, type Coding, notReadable, notWritable } from './argument.ts'
 import { latin1 } from './box.ts'
-
-/**
- * An integer of any size, in decimal digits. As a bigint; or, if asked for, as a number, and then one beyond
- * `Number.MAX_SAFE_INTEGER` is refused in both directions.
- */
-export function Integer(): Argument<bigint, false>
-export function Integer(options: { readonly as: 'number' }): Argument<number, false>
-export function Integer(options: { readonly as?: 'number' } = {}): Argument<bigint, false> | Argument<number, false> {
-  if (options.as !== undefined && options.as !== 'number')
-    throw new TypeError("an Integer is a bigint, or as: 'number'")
-  return options.as === 'number'
-    ? new Argument('an Integer', false, integerAsNumber)
-    : new Argument('an Integer', false, integerAsBigInt)
-}
 
 /** Bytes as they are: up to 65,535. What is read is a view of the chunk that it came in; keep a `copy` of it. */
 export function String(): Argument<Uint8Array, false> {
@@ -46,37 +32,6 @@ export function Decimal(): Argument<string, false> {
 }
 
 /* ------------------------------------------------------------------ how they are written and read */
-
-const minus = 0x2d
-/** Digits that fit into a number whatever they are. */
-const safeDigits = 15
-
-const integerAsBigInt: Coding<bigint> = {
-  write(value, writer) {
-    if (typeof value !== 'bigint') throw notWritable(value, 'a bigint (write 1n, or declare it as: number)')
-    writer.writeLatin1(value.toString())
-  },
-  read(bytes, start, end) {
-    if (end - start <= safeDigits) return BigInt(smallInteger(bytes, start, end))
-    const text = latin1(bytes, start, end)
-    if (!anInteger.test(text)) throw notReadable(bytes, start, end, 'an Integer')
-    return text.startsWith('-') ? -BigInt(text.slice(1)) : BigInt(text)
-  },
-}
-
-const integerAsNumber: Coding<number> = {
-  write(value, writer) {
-    if (!Number.isSafeInteger(value)) throw notWritable(value, aSafeInteger)
-    // Zero has no sign here.
-    writer.writeLatin1(`${value + 0}`)
-  },
-  read(bytes, start, end) {
-    if (end - start <= safeDigits) return smallInteger(bytes, start, end)
-    const value = integerAsBigInt.read(bytes, start, end)
-    if (!Number.isSafeInteger(Number(value))) throw notReadable(bytes, start, end, aSafeInteger)
-    return Number(value)
-  },
-}
 
 const bytes: Coding<Uint8Array> = {
   write(value, writer) {
@@ -132,8 +87,7 @@ const float: Coding<number> = {
   },
 }
 
-/* There is one way to match each of these, so that 65,535 digits of a stranger's take no longer than digits do. */
-const anInteger = /^-?\d+$/
+/* There is one way to match each of these two, so that 65,535 digits of a stranger's take no longer than digits do. */
 const aFloat = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
 const aDecimal = /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:E[+-]?\d+)?|Inf(?:inity)?|s?NaN\d*)$/i
 
@@ -147,21 +101,6 @@ const decimal: Coding<string> = {
     if (!aDecimal.test(text)) throw notReadable(bytes, start, end, 'a Decimal')
     return text
   },
-}
-
-const aSafeInteger = `an integer from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER} (declare it as a bigint)`
-
-/** An integer of few digits, without making text of it. */
-function smallInteger(bytes: Uint8Array, start: number, end: number): number {
-  const first = bytes[start] === minus ? start + 1 : start
-  let value = 0
-  for (let index = first; index < end; index++) {
-    const digit = bytes[index]! - 0x30
-    if (!(digit >= 0 && digit <= 9)) throw notReadable(bytes, start, end, 'an Integer')
-    value = value * 10 + digit
-  }
-  if (first >= end) throw notReadable(bytes, start, end, 'an Integer')
-  return first === start || value === 0 ? value : -value
 }
 
 function isASCII(bytes: Uint8Array, start: number, end: number): boolean {

@@ -107,7 +107,14 @@ export function keyBytes(key: string): Uint8Array {
 /** Bytes as text that has one character for each. */
 export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
   let text = ''
-  for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index]!)
+  if (end - start <= 32) {
+    for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index]!)
+    return text
+  }
+  // As many arguments as any stack bears.
+  for (let at = start; at < end; at += 4096) {
+    text += String.fromCharCode(...bytes.subarray(at, Math.min(at + 4096, end)))
+  }
   return text
 }
 
