@@ -4,7 +4,7 @@ import { connected } from 'couplet/testing'
 import { box } from './wire-boxes.ts'
 
 /** Numbers below `limit` that look like chance and are the same each time (mulberry32). */
-export function sequence(seed: number): (limit: number) => number {
+function sequence(seed: number): (limit: number) => number {
   let state = seed
   return (limit) => {
     state = (state + 0x6d2b79f5) | 0
