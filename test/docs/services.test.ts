@@ -23,7 +23,7 @@ import {
   TimerService,
   toText,
 } from 'couplet'
-import { type Main } from 'couplet/node'
+import type { Main } from 'couplet/node'
 import { Sim } from 'couplet/sim'
 import { AccumulatingProtocol, successResultOf } from 'couplet/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'

@@ -16,10 +16,10 @@ async function serving(kind: 'poet' | 'stubborn', clients: number) {
     '@couplet/source',
     '--import',
     'tsx',
-    'test/node/poetry-service.ts',
+    'test/node/poetry-service.program.ts',
     kind,
   )
-  const [[, port] = []] = await program.prints(/^listening on (\d+)$/)
+  const [[, port] = []] = await program.prints(/^listening on 127\.0\.0\.1:(\d+)$/)
   const sockets = Array.from({ length: clients }, () => connect(Number(port), '127.0.0.1'))
   await Promise.all(sockets.map((socket) => once(socket, 'readable')))
   return { program, sockets }
@@ -34,7 +34,7 @@ it('SIGTERM in the middle of 100 poems: all hear the rest, the program exits wit
   expect(new Set(await lengths)).toEqual(new Set([40_000]))
   expect(await program.ended).toEqual({
     code: 0,
-    stdout: expect.stringMatching(/^listening on \d+\nleft: nothing\n$/),
+    stdout: expect.stringMatching(/^listening on \S+\nleft: nothing\n$/),
     stderr: '',
   })
 })

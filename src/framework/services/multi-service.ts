@@ -44,8 +44,7 @@ export class MultiService extends Service implements Iterable<Service> {
   addService(service: Service): Deferred<void> {
     if (service.parent !== undefined)
       throw new Error(`${service} belongs to ${service.parent} (take it out there first)`)
-    for (let above: Service | undefined = this; above !== undefined; above = above.parent)
-      if (above === service) throw new Error(`${service} cannot be put into itself`)
+    if (this.#isInside(service)) throw new Error(`${service} cannot be put into itself`)
     for (const { name } of this.#services)
       if (name !== undefined && name === service.name) throw new Error(`${this} has a service named ${name} already`)
     this.#services.add(service)
@@ -68,6 +67,13 @@ export class MultiService extends Service implements Iterable<Service> {
     if (!this.#services.delete(service)) throw new Error(`${service} is not in ${this}`)
     service.setParent(undefined)
     return this.state === 'stopped' ? succeed() : service.stopService()
+  }
+
+  #isInside(service: Service): boolean {
+    if (service === this) return true
+    let above = this.parent
+    while (above !== undefined && above !== service) above = above.parent
+    return above !== undefined
   }
 
   protected override starting(): Deferred<void> {

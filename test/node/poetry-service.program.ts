@@ -51,8 +51,8 @@ react(
     program.addService(server)
     const ran = runService(reactor, program)
     void server.startService().addCallback(() => {
-      const { port } = server.port?.host as { port: number }
-      const endpoint = clientFromString(reactor, `tcp:127.0.0.1:${port}`)
+      const here = String(server.port?.host)
+      const endpoint = clientFromString(reactor, `tcp:${here}`)
       program.addService(
         new ClientService(
           reactor,
@@ -60,7 +60,7 @@ react(
           Factory.forProtocol(() => new Listener()),
         ),
       )
-      console.log(`listening on ${port}`)
+      console.log(`listening on ${here}`)
     })
     return ran
   },
