@@ -10,10 +10,10 @@ import {
   clientFromString,
   type Deferred,
   type EndpointParsers,
+  HostnameEndpoint,
   InvalidEndpoint,
   type Reactor,
   standardParsers,
-  TCPClientEndpoint,
   tlsParsers,
 } from 'couplet'
 import { UsageError } from './command.ts'
@@ -42,7 +42,7 @@ export function sourceOf(text: string, reactor: Reactor): Source {
     throw new UsageError(`"${text}" is not [HOST:]PORT with a port from 1 to 65535, nor an endpoint like unix:PATH`)
   }
   const shown = address === undefined ? host : `[${host}]`
-  return { name: `${shown}:${port}`, endpoint: new TCPClientEndpoint(reactor, host, port) }
+  return { name: `${shown}:${port}`, endpoint: new HostnameEndpoint(reactor, host, port) }
 }
 
 /** Makes an endpoint from a text; what is wrong with the text is the user's to correct. */
