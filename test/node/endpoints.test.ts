@@ -1,17 +1,22 @@
 /** Endpoints over real sockets: names with several addresses, and TLS over whatever carries bytes. */
-import { createServer } from 'node:net'
+import { createServer as createHTTPServer, type IncomingMessage, request } from 'node:http'
+import { connect as connectSocket, createServer, type Socket } from 'node:net'
 import {
   type Address,
+  attach,
   type ClientEndpoint,
   clientFromString,
   ConnectError,
+  type Connection,
   ConnectingCancelledError,
+  Deferred,
   Factory,
   type IPAddress,
   IPv4Address,
   IPv6Address,
   HostnameEndpoint,
   NoProtocol,
+  type Protocol,
   quoteStringArgument,
   serverFromString,
   standardParsers,
@@ -20,15 +25,17 @@ import {
   TLSError,
   tlsParsers,
   UNIXClientEndpoint,
+  UnsupportedAddress,
   wrapClientTLS,
   type WrapClientTLSOptions,
 } from 'couplet'
-import { NodeReactor } from 'couplet/node'
+import { fromDuplex, NodeReactor } from 'couplet/node'
 import { Witness } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { reports } from '../reports.ts'
 import { ca, client, identity, pem, server } from './certificates.ts'
 import { addressOf, listening, Loopback, until } from './loopback.ts'
+import { MemoryDuplex } from './memory-duplex.ts'
 import { directory, unixWorld } from './worlds.ts'
 
 const trusting: WrapClientTLSOptions = { ca, serverName: 'poems.example' }
@@ -155,7 +162,68 @@ describe.each(places)('wrapClientTLS over %s', (place, world) => {
   })
 })
 
+/** Reaches a place through a proxy for HTTP: what its CONNECT gives is a socket of Node's. */
+class TunnelEndpoint implements ClientEndpoint {
+  readonly #reactor: NodeReactor
+  readonly #proxy: IPv4Address
+  readonly #path: string
+
+  constructor(reactor: NodeReactor, proxy: IPv4Address, to: Address) {
+    this.#reactor = reactor
+    this.#proxy = proxy
+    this.#path = String(to)
+  }
+
+  connect<P extends Protocol>(factory: Factory<P>): Deferred<P> {
+    const tunnel = new Deferred<Connection>()
+    const { host, port } = this.#proxy
+    request({ host, port, method: 'CONNECT', path: this.#path })
+      .on('connect', (_answer, socket) => tunnel.callback(fromDuplex(socket, { reactor: this.#reactor })))
+      .on('error', (error) => tunnel.errback(error))
+      .end()
+    return tunnel.addCallback((connection) => attach(factory, connection))
+  }
+}
+
+async function proxyForHTTP(): Promise<IPv4Address> {
+  const proxy = createHTTPServer().on('connect', ({ url }: IncomingMessage, near: Socket) => {
+    const far = connectSocket(Number(url?.split(':')[1]), '127.0.0.1', () => {
+      near.write('HTTP/1.1 200 OK\r\n\r\n')
+      far.pipe(near).pipe(far)
+    })
+    for (const each of [near, far])
+      each.on('error', () => {}).on('close', () => [near, far].map((one) => one.destroy()))
+  })
+  return addressOf(await listening(proxy))
+}
+
 describe('wrapClientTLS', () => {
+  it('goes through a proxy, of which only the two ends know', async () => {
+    const net = new Loopback()
+    const far = new Witness({ data: ({ transport }, chunk) => transport.write(chunk) })
+    const port = await net.serve(() => far, { tls: server })
+    const tunnel = new TunnelEndpoint(net.reactor, await proxyForHTTP(), port.host)
+    const near = (await outcomeOf(wrapClientTLS(trusting, tunnel))) as Witness
+    expect(near.transport.tls).toMatchObject({ verified: true, serverName: 'poems.example' })
+    near.transport.write('poem')
+    await until(() => near.text === 'poem')
+    near.transport.loseConnection()
+    await until(() => near.losses + far.losses === 2)
+    expect([near.reason?.name, far.reason?.name]).toEqual(['ConnectionDone', 'ConnectionDone'])
+  })
+
+  it('fails, and closes, over what knows no TLS', async () => {
+    const [stream, other] = MemoryDuplex.pair()
+    other.on('error', () => {})
+    const { reactor } = new Loopback()
+    const pipe: ClientEndpoint = {
+      connect: (factory) => attach(factory, fromDuplex(stream, { reactor })),
+      toString: () => 'a pipe',
+    }
+    expect(await outcomeOf(wrapClientTLS(trusting, pipe))).toBeInstanceOf(UnsupportedAddress)
+    await until(() => stream.closed && other.closed)
+  })
+
   it('shows a certificate of its own to a server that wants one', async () => {
     const net = new Loopback()
     const far = new Witness()

@@ -7,6 +7,7 @@
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { type Address, UNIXAddress } from '../core/address.ts'
 import { ConnectionAborted } from '../core/errors.ts'
 import type { Reactor } from '../core/reactor.ts'
@@ -14,6 +15,7 @@ import { type ConnectionLimits, StreamConnection } from '../core/stream-connecti
 import type { Connection } from '../core/transport.ts'
 import { resetSocket } from './reset-socket.ts'
 import { reactor as scriptReactor } from './script-reactor.ts'
+import { SocketConnection } from './socket-connection.ts'
 import { whyLost } from './system-errors.ts'
 
 /** How {@link fromDuplex} makes a connection. */
@@ -37,6 +39,9 @@ const largestChunk = 64 * 1024
  * connection is over; an abort destroys it with an error. An error of the stream, or a `destroy()` by somebody else,
  * ends the connection with ConnectionLost.
  *
+ * A socket of `node:net` (the tunnel that an HTTP proxy gave us, for example) can `startTLS`, like one of the reactor's
+ * own. Other streams cannot: Node's TLS over them knows no half-close, and loses bytes at the end (measured).
+ *
  * @param stream of bytes, open in both directions; of two streams, `Duplex.from({ readable, writable })` makes one
  * @throws TypeError for a stream of objects or of text; Error for one that has ended, or was destroyed
  *
@@ -59,6 +64,10 @@ export function fromDuplex(
   }
   if (stream.destroyed || stream.readableEnded || stream.writableEnded) {
     throw new Error(`${peer}: this stream has ended already, in one direction at least`)
+  }
+  if (stream instanceof Socket && !(stream instanceof TLSSocket)) {
+    stream.allowHalfOpen = true
+    return new SocketConnection(reactor, stream, host, peer, limits, () => {})
   }
   return new DuplexConnection(reactor, stream, host, peer, limits)
 }
