@@ -317,13 +317,13 @@ describe('a connection over standard input and output', () => {
   })
 
   it('is refused while somebody else reads the input, or when the dial was cancelled', async () => {
-    const { stdin, end } = run(`
+    const { end } = run(`
       const cancelled = reactor.dial(new StandardIOAddress())
       cancelled.cancel()
       await cancelled.toPromise().catch((error) => say(error.name))
       process.stdin.on('data', () => {})
-      await reactor.dial(new StandardIOAddress()).toPromise().catch((error) => say(error.message))`)
-    stdin.end()
+      await reactor.dial(new StandardIOAddress()).toPromise().catch((error) => say(error.message))
+      process.stdin.destroy()`)
     expect((await end).said).toEqual([
       'ConnectingCancelledError',
       'stdio: the standard input is being read by somebody else',
