@@ -5,7 +5,7 @@
  * descriptors.
  */
 import { escaped } from '../../core/bytes.ts'
-import { type ConnectionClosed, SendQueueOverflow } from '../../core/errors.ts'
+import type { ConnectionClosed } from '../../core/errors.ts'
 import { asError } from '../../core/guard.ts'
 import type { Hook } from '../../core/protocol.ts'
 import { checkTLSOptions, type TLSClientOptions } from '../../core/tls.ts'
@@ -22,6 +22,7 @@ import { type Command, command } from './command.ts'
 import { CommandLocator, type Responder, type Responding } from './command-locator.ts'
 import { AmpProtocolError, BadLocalReturn, unhandledErrorCode, unknownErrorCode } from './errors.ts'
 import { answerBox, errorBox, questionBox } from './message-boxes.ts'
+import { Outbox, type OutboxOwner } from './outbox.ts'
 
 /** What goes with a call: nothing, if nothing has to. */
 type CallArguments<A> = Partial<A> extends A ? [values?: A] : [values: A]
@@ -29,18 +30,20 @@ type CallArguments<A> = Partial<A> extends A ? [values?: A] : [values: A]
 /** The question that Twisted's peers ask, too. */
 const StartTLS = command('StartTLS')
 
-/** What we have to say may wait for TLS up to this size. Bytes. */
-const mostHeld = 1024 * 1024
-
 /**
  * One end of a connection. A subclass that overrides `connectionLost` calls `super.connectionLost(reason)`, because that
  * is where calls end that were not answered.
  */
-export class AMP extends FrameReceiver<Box> {
+export class AMP extends FrameReceiver<Box> implements OutboxOwner {
   /** How large a box of the peer's may be, in bytes, everything counted: 1 MiB. A change counts from the next one on. */
   maxLength = 1_048_576
   /** How many keys it may have. */
   maxKeys = 1_000
+  /**
+   * How many bytes of ours may wait while the peer takes no more, or until TLS is there: 16 MiB, which is a lot of calls.
+   * Beyond that the connection is aborted with SendQueueOverflow.
+   */
+  maxUnsent = 16_777_216
 
   protected override readonly decoder = new BoxDecoder(this)
 
@@ -50,9 +53,10 @@ export class AMP extends FrameReceiver<Box> {
   /** The peer's questions that a responder is still working at. */
   readonly #answering = new Set<string>()
   #lastName = ''
-  /** What is to be sent once the peer has said whether it goes on with TLS. */
-  #held: Uint8Array[] | undefined
-  #heldSize = 0
+  readonly #outbox = new Outbox(this)
+  /** Somebody wants no boxes for now; and so do we, because our answers are not taken. */
+  #paused = false
+  #noRoom = false
 
   /** @param locator knows who answers; usually one for all connections */
   constructor(locator = new CommandLocator()) {
@@ -96,7 +100,10 @@ export class AMP extends FrameReceiver<Box> {
       return fail(error)
     }
     this.#send(box)
-    return this.#calls.open(number, command)
+    const answer = this.#calls.open(number, command)
+    // Who waits for an answer reads on: it may stand behind questions, and the peer may be waiting for us as well.
+    if (this.#noRoom) this.roomMade()
+    return answer
   }
 
   /**
@@ -111,17 +118,17 @@ export class AMP extends FrameReceiver<Box> {
       checkTLSOptions('client', options)
       const whyNot = this.#whyNot()
       if (whyNot !== undefined) throw whyNot
-      if (this.#held !== undefined) throw new Error(`${this.transport.peer}: StartTLS is under way already`)
+      if (this.#outbox.held) throw new Error(`${this.transport.peer}: StartTLS is under way already`)
     } catch (error) {
       return fail(error)
     }
     const agreed = this.callRemote(StartTLS)
-    this.#held = []
+    this.#outbox.hold()
     return agreed
       .addCallback(() => {
         const secured = this.transport.startTLS({ role: 'client', ...options })
         // The transport holds it back from now on.
-        this.#sendHeld()
+        this.#outbox.release()
         return secured
       })
       .addErrback((failure) => {
@@ -130,10 +137,29 @@ export class AMP extends FrameReceiver<Box> {
       })
   }
 
+  /* ---------------------------------------------------------------- pausing */
+
+  override pauseProducing(): void {
+    this.#paused = true
+    super.pauseProducing()
+  }
+
+  override resumeProducing(): void {
+    this.#paused = false
+    if (!this.#noRoom) super.resumeProducing()
+  }
+
+  /** For the outbox. */
+  roomMade(): void {
+    if (!this.#noRoom) return
+    this.#noRoom = false
+    if (!this.#paused) super.resumeProducing()
+  }
+
   /* ---------------------------------------------------------------- what a transport calls */
 
   override connectionLost(reason: ConnectionClosed): Hook {
-    this.#held = undefined
+    this.#outbox.drop()
     this.#calls.end(reason)
   }
 
@@ -213,7 +239,7 @@ export class AMP extends FrameReceiver<Box> {
       this.#answerWithError(ask, unknownErrorCode, unknownError)
       return
     }
-    this.#send(box)
+    this.#sendAnswer(box)
   }
 
   #responderFailed(command: Command, ask: string | undefined, error: unknown): void {
@@ -234,11 +260,11 @@ export class AMP extends FrameReceiver<Box> {
   }
 
   #answerWithError(ask: string | undefined, code: string, description: string): void {
-    if (ask !== undefined) this.#send(errorBox({ ask, code, description }))
+    if (ask !== undefined) this.#sendAnswer(errorBox({ ask, code, description }))
   }
 
   #askedForTLS(ask: string): void {
-    if (this.#held !== undefined) throw new AmpProtocolError('both sides asked for StartTLS at the same time')
+    if (this.#outbox.held) throw new AmpProtocolError('both sides asked for StartTLS at the same time')
     const { tls } = this.#locator
     if (tls === undefined || this.transport.tls !== undefined) {
       this.#answerWithError(ask, unhandledErrorCode, 'TLS has begun already')
@@ -256,23 +282,16 @@ export class AMP extends FrameReceiver<Box> {
     return this.#calls.reason
   }
 
-  #send(box: Uint8Array): void {
+  #send(box: Uint8Array): boolean {
     trace?.at('frame.out', this.transport, { n: box.length, type: this.decoder.type, text: box })
-    if (this.#held === undefined) {
-      this.transport.write(box)
-      return
-    }
-    this.#held.push(box)
-    this.#heldSize += box.length
-    if (this.#heldSize <= mostHeld) return
-    this.transport.abortConnection(new SendQueueOverflow(this.transport.peer, this.#heldSize, mostHeld))
+    return this.#outbox.send(box)
   }
 
-  #sendHeld(): void {
-    const held = this.#held ?? []
-    this.#held = undefined
-    this.#heldSize = 0
-    this.transport.writeSequence(held)
+  /** A peer that asks, and does not take the answers, is not read from; unless we wait for an answer ourselves. */
+  #sendAnswer(box: Uint8Array): void {
+    if (this.#send(box) || this.#calls.waiting > 0 || this.#noRoom) return
+    this.#noRoom = true
+    super.pauseProducing()
   }
 
   /** Closes because of `cause`, after what was written has been sent. */

@@ -33,6 +33,11 @@ export class Calls {
     return this.#reason
   }
 
+  /** How many questions are not answered yet. */
+  get waiting(): number {
+    return this.#open.size
+  }
+
   /** The number of the next question, by which it is called on the wire. Twisted counts those without an answer too. */
   next(): number {
     return ++this.#count
