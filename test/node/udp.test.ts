@@ -265,18 +265,16 @@ describe('a flood', () => {
     const reactor = new NodeReactor()
     const there = await open(inbox, {}, reactor)
     const here = await open(new Inbox(), {}, reactor)
-    let [flooding, ticks] = [true, 0]
+    const ticks: number[] = []
     const tick = (): void => {
-      if (++ticks < 20) reactor.callLater(1, tick)
-      else flooding = false
+      if (ticks.push(reactor.now()) < 20) reactor.callLater(1, tick)
     }
     tick()
     // As much in each turn as the kernel keeps for one port, and more.
-    while (flooding) {
+    while (ticks.length < 20) {
       for (let count = 0; count < 1000; count++) here.write('flood', there.host)
       await turns(1)
     }
-    expect(ticks).toBe(20)
     expect(inbox.got.length).toBeGreaterThan(0)
   })
 })
