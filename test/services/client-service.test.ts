@@ -360,13 +360,72 @@ describe('a stop wins', () => {
     nothingIsLeft(client)
   })
 
-  it('when prepareConnection asks for it', () => {
-    const client: Client = new Client({ prepareConnection: () => client.service.stopService() })
+  it.each([
+    ['a Deferred', () => new Deferred(() => undefined), 1],
+    ['nothing', () => undefined, 0],
+  ])('when prepareConnection asks for it and returns %s', (_what, returned, cancellations) => {
+    let cancelled = 0
+    const client: Client = new Client({
+      prepareConnection: () => {
+        client.service.stopService()
+        return returned()?.addErrback(() => void cancelled++)
+      },
+    })
     client.start()
+    const connected = client.service.whenConnected()
     const connection = client.connect()
+    expect([resultOf(connected), cancelled]).toEqual([expect.any(ServiceStopped), cancellations])
     connection.hangUp()
     client.reactor.advance(0)
     nothingIsLeft(client)
+  })
+
+  it('when the endpoint asks for it while it connects anew, and what it returns is cancelled', () => {
+    const reactor = new ScriptedReactor()
+    let cancelled = 0
+    const endpoint: ClientEndpoint = {
+      connect: () => {
+        if (!service.running) return fail(new ConnectionRefusedError(where))
+        service.stopService()
+        return new Deferred(() => void cancelled++)
+      },
+    }
+    const factory = Factory.forProtocol(() => new AccumulatingProtocol())
+    const service: ClientService<AccumulatingProtocol> = new ClientService(reactor, endpoint, factory)
+    service.startService()
+    reactor.advance(500)
+    expect([service.state, cancelled, reactor.timers]).toEqual(['stopped', 1, 0])
+  })
+
+  it('and waits for an endpoint that takes its time to give up', () => {
+    const reactor = new ScriptedReactor()
+    const givenUp = new Deferred<never>()
+    const endpoint: ClientEndpoint = { connect: () => new Deferred<never>().addErrback(() => givenUp) }
+    const factory = Factory.forProtocol(() => new AccumulatingProtocol())
+    const service = new ClientService(reactor, endpoint, factory)
+    service.startService()
+    const result = service.stopService()
+    service.startService()
+    expect(service.state).toBe('stopping')
+    givenUp.errback(boom)
+    expect([resultOf(result), service.state]).toEqual([undefined, 'running'])
+  })
+
+  it('over those who wait: who comes back after a stop and a start is not given the old connection', () => {
+    class Polite extends AccumulatingProtocol {
+      override stopping(): void {}
+    }
+    const client = new Client({}, () => new Polite()).start()
+    let next: Deferred<AccumulatingProtocol> | undefined
+    client.service.whenConnected().addCallback(() => {
+      client.service.stopService()
+      client.service.startService()
+      next = client.service.whenConnected()
+    })
+    client.connect()
+    client.reactor.advance(5000)
+    client.connect()
+    expect(next && resultOf(next)).toBe(client.built[1])
   })
 
   it('when the retry policy asks for it', () => {
@@ -651,11 +710,14 @@ describe('what goes wrong in a program', () => {
     let broken = 'start'
     const service = new ClientService(reactor, new TCPClientEndpoint(reactor, where.host, 80), new Broken())
     expect(resultOf(service.startService())).toBe(boom)
-    expect([service.state, reactor.dials.length]).toEqual(['stopped', 0])
+    expect([service.state, reactor.dials.length, reports]).toEqual(['stopped', 0, []])
     broken = 'stop'
     expect(resultOf(service.startService())).toBeUndefined()
     expect(resultOf(service.stopService())).toBe(boom)
     expect(service.state).toBe('stopped')
+    // What has not started is not stopped, also the second time.
+    broken = 'start'
+    expect([resultOf(service.startService()), reports]).toEqual([boom, []])
   })
 })
 
@@ -676,8 +738,9 @@ it('an endpoint may try several connections, and they all count', () => {
   reactor.dials[0]?.connect()
   const second = reactor.dials[1]?.connect()
   expect(resultOf(service.whenConnected())).toBeInstanceOf(AccumulatingProtocol)
+  // The end of the first changes nothing.
   reactor.advance(0)
-  expect(service.running).toBe(true)
+  expect(resultOf(service.whenConnected())).toBeInstanceOf(AccumulatingProtocol)
   second?.break(boom)
   reactor.advance(500)
   expect(reactor.dials.length).toBe(3)

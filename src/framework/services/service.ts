@@ -24,11 +24,11 @@ export type ServiceWork = void | PromiseLike<unknown>
 /**
  * Subclass it, and override {@link Service.starting} and {@link Service.stopping}. The last call wins, whenever it comes:
  *
- * | state    | startService()             | stopService()                           |
- * | -------- | -------------------------- | --------------------------------------- |
- * | stopped  | starts                     | nothing to do                           |
- * | starting | waits for the same start   | gives the start up, then stops          |
- * | running  | nothing to do              | stops                                   |
+ * | state    | startService()             | stopService()                            |
+ * | -------- | -------------------------- | ---------------------------------------- |
+ * | stopped  | starts                     | nothing to do                            |
+ * | starting | waits for the same start   | gives the start up, then stops           |
+ * | running  | nothing to do              | stops                                    |
  * | stopping | starts when it has stopped | waits for the same end; no start follows |
  *
  * @example
