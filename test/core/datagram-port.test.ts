@@ -11,13 +11,15 @@ import {
   IPv4Address,
   IPv6Address,
   MessageLengthError,
+  Recorder,
   type Report,
   SendQueueOverflow,
+  setTracer,
   toBytes,
   toText,
   UnsupportedAddress,
 } from 'couplet'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { takeReports } from '../deferred/reports.ts'
 import { outcome, ScriptedReactor } from '../scripted-reactor.ts'
 
@@ -187,6 +189,32 @@ describe('a datagram port', () => {
     const second = port(diary)
     expect(diary.transport).toBe(second)
     expect(diary.calls).toEqual(['start', 'stop', 'start'])
+  })
+
+  it('takes no protocol after its end', () => {
+    const datagrams = new ScriptedDatagrams(reactor, host, {})
+    datagrams.stopListening()
+    const diary = new Diary()
+    expect(() => datagrams.deliverTo(diary)).toThrow('10.0.0.1:5000: this port has stopped')
+    reactor.advance(0)
+    expect(diary.calls).toEqual([])
+  })
+
+  it('is seen by a tracer: what it sends, what arrives, what is lost', () => {
+    const recorder = new Recorder({ now: () => 0 })
+    onTestFinished(setTracer(recorder))
+    const datagrams = port(new Attentive())
+    datagrams.write('out', peer)
+    datagrams.arrive('in')
+    datagrams.lose()
+    const kinds = recorder.events.map(({ k }) => k)
+    expect(kinds.filter((kind) => kind === 'listen' || kind.startsWith('dgram'))).toEqual([
+      'listen',
+      'dgram.send',
+      'dgram.recv',
+      'dgram.lost',
+    ])
+    expect(JSON.stringify(recorder.events)).toContain('10.0.0.2:53')
   })
 
   it('tells nobody of what came before it had a protocol', () => {

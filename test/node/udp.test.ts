@@ -1,7 +1,9 @@
 /** UDP over real sockets: what arrives, what is refused, what is too long, and that nothing stays open. */
+import { spawn } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
+import { text } from 'node:stream/consumers'
 import {
   CannotListenError,
   ConnectError,
@@ -192,9 +194,9 @@ describe('a UDP port that is connected', () => {
     const port = await open(inbox)
     const [friend, address] = await plain()
     const [stranger] = await plain()
-    const send = (socket: Socket, text: string): Promise<void> =>
+    const send = (socket: Socket, words: string): Promise<void> =>
       new Promise((sent) => {
-        socket.send(text, port.host.port, '127.0.0.1', () => sent())
+        socket.send(words, port.host.port, '127.0.0.1', () => sent())
       })
     // One that waits in the kernel when the port is connected.
     await send(stranger, 'before')
@@ -256,6 +258,38 @@ describe('what the system does not send', () => {
     }
     expect(waiting).toBe(0)
     await until(() => inbox.got.length > 0)
+  })
+})
+
+describe('a system that takes no more', () => {
+  it('keeps what waits within maxSendQueue, and the rest is told as lost', async () => {
+    const program = `
+      import { DatagramProtocol } from 'couplet'
+      import { reactor } from 'couplet/node'
+      class Told extends DatagramProtocol {
+        datagramLost(reason, count) { console.log(count, reason.cause.message) }
+      }
+      const options = { interface: '127.0.0.1', maxSendQueue: 50000 }
+      const port = await reactor.listenUDP(0, new Told(), options)
+      for (let count = 0; count < 100; count++) port.write(new Uint8Array(1000), port.host)
+      console.log(port.queued)
+      reactor.callLater(0, () => {
+        console.log(port.queued)
+        port.stopListening()
+      })`
+    const node = ['-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', program]
+    // Over loopback the kernel takes everything at once, unless Node is told not to try.
+    const child = spawn(process.execPath, ['--test-udp-no-try-send', ...node], { stdio: ['ignore', 'pipe', 'inherit'] })
+    expect(
+      (await text(child.stdout))
+        .replace(/\S+:\d+: /, '')
+        .trim()
+        .split('\n'),
+    ).toEqual([
+      '50000',
+      '50 51000 bytes would be waiting to be sent, the limit is 50000 (send less at a time, or raise maxSendQueue)',
+      '0',
+    ])
   })
 })
 

@@ -140,10 +140,12 @@ export abstract class DatagramPort implements DatagramTransport, HookOwner {
   /**
    * Makes `protocol` the one that is told what arrives, and calls its `makeConnection`. What has arrived before is gone.
    *
-   * @throws what `makeConnection` threw, and Error for a protocol that has a port; it gets no `stopProtocol` then
+   * @throws what `makeConnection` threw, and Error for a protocol that has a port or a port that has stopped; the
+   *   protocol gets no `stopProtocol` then
    */
   deliverTo(protocol: DatagramProtocol): void {
     if (this.#protocol !== undefined) throw new Error(`${this.host}: this port has its protocol already`)
+    if (this.#stopping) throw new Error(`${this.host}: this port has stopped`)
     if (busy.has(protocol)) {
       throw new Error(`${this.host}: this ${protocol.constructor.name} has a port already (make one for each port)`)
     }

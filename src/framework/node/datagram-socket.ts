@@ -41,7 +41,7 @@ export function bindSocket(reactor: Reactor, address: IPAddress, options: Datagr
     const opened = createSocket({ type, lookup: noLookup, ...(reusePort ? { reusePort } : {}) } as SocketOptions)
     const onError = (error: Error): void => {
       opened.close()
-      bound.errback(listenError(address, error))
+      if (!bound.called) bound.errback(listenError(address, error))
     }
     opened.once('error', onError)
     opened.once('listening', () => {
