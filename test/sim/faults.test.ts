@@ -55,6 +55,19 @@ describe('a fault', () => {
     if (fault.kind === 'cut') expect(far.size).toBe(10)
   })
 
+  it('that one end alone was told of is found out by the other one, whatever else got lost', () => {
+    const world = new World({ latency: 10 })
+    const { near, far } = world.connect()
+    world.sim.link('client', 'server').oneWay.partition()
+    far.transport.write('an answer')
+    world.sim.advance(20)
+    world.sim.faults([{ at: 0, kind: 'reset', pick: 0, side: 'client' }])
+    world.sim.advance(1)
+    expect([near.reason?.name, far.reason]).toEqual(['ConnectionLost', undefined])
+    world.sim.quiesce()
+    expect(far.reason).toMatchObject({ name: 'ConnectionLost' })
+  })
+
   it('with nothing to happen to does nothing', () => {
     const world = new World()
     world.sim.faults([

@@ -169,6 +169,19 @@ describe('a partition', () => {
     expect(world.sim.pending).toBe(0)
   })
 
+  it('that hits the last words of a machine leaves no hole in what it said', () => {
+    const world = new World({ latency: 10, segmentSize: 1 })
+    const { near, far } = world.connect()
+    near.transport.write('hello')
+    world.sim.advance(5)
+    world.client.crash('power')
+    world.sim.rule(({ bytes }) => (bytes?.[0] === 'l'.charCodeAt(0) ? 'drop' : undefined))
+    world.client.restart()
+    world.sim.advance(120_000)
+    expect(far.text).toBe('he')
+    expect(far.reason).toMatchObject({ cause: { code: 'ECONNRESET' } })
+  })
+
   it('in one direction lets bytes arrive whose sender never learns of it', () => {
     const world = new World({ latency: 10 })
     const { near, far } = world.connect()

@@ -157,6 +157,11 @@ export class SimHost {
     return socketsOf(this)
   }
 
+  /** Whether the program may open one socket more. */
+  get hasDescriptor(): boolean {
+    return this.#descriptors.size < Math.min(this.descriptorLimit, ...this.#limits)
+  }
+
   /**
    * `socket` needs a descriptor.
    *
@@ -164,7 +169,7 @@ export class SimHost {
    * @returns false if there is none left
    */
   opened(socket: object, anyway = false): boolean {
-    if (!anyway && this.#descriptors.size >= Math.min(this.descriptorLimit, ...this.#limits)) return false
+    if (!anyway && !this.hasDescriptor) return false
     this.#descriptors.add(socket)
     return true
   }

@@ -136,8 +136,9 @@ export class SimReactor extends Reactor {
   #open(address: Place, accept: Accept, options: ListenOptions): ListeningPort {
     const host = this.#host
     const free = host.ports.addressToListen(address)
+    if (!host.hasDescriptor) throw new CannotListenError(address, 'too many open files (the host has a limit)')
     const port = new SimPort(this.#timeline, host, this, free, accept, options)
-    if (!host.opened(port)) throw new CannotListenError(address, 'too many open files (the host has a limit)')
+    host.opened(port)
     host.ports.addListener(port)
     return port
   }

@@ -69,6 +69,11 @@ function insist(
   })
 }
 
+/** Listens, as soon as there is a descriptor for it. */
+function serve(reactor: Reactor, port: number, factory: Factory): void {
+  reactor.listenTCP(port, factory).addErrback(() => void reactor.callLater(1000, () => serve(reactor, port, factory)))
+}
+
 /** The readers of a world: each wish comes true in the end, and no poem is another one. */
 function readers(sim: Sim, watch: Watch, hosts: readonly SimHost[], list: readonly Wish[], port: string): void {
   let open = list.length
@@ -155,7 +160,7 @@ simTest<Question>(
       const slowly = (text: string): Deferred<string> =>
         deferLater(reactor, chance.below(500)).addCallback(() => text.toLowerCase())
       const service = new TransformService(new Map([['quietly', slowly]]))
-      reactor.listenTCP(11_000, withPolicies(new TransformFactory(service), watch.server))
+      serve(reactor, 11_000, withPolicies(new TransformFactory(service), watch.server))
     })
     const client = sim.host('client')
     const wrong: string[] = []
@@ -166,7 +171,7 @@ simTest<Question>(
     )
     const { reactor } = client
     const service = new ClientService(reactor, new TCPClientEndpoint(reactor, 'server', 11_000), factory)
-    service.startService()
+    if (open > 0) service.startService()
     const ask = (text: string): void => {
       service
         .whenConnected()

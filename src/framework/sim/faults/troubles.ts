@@ -90,8 +90,8 @@ function endOf(connection: SimConnection | undefined, side: 'client' | 'server')
 
 function resetOne(connection: SimConnection | undefined, side: 'client' | 'server' | undefined): void {
   const other = connection?.otherEnd
-  if (side !== 'server') connection?.resets()
-  if (side !== 'client') other?.resets()
+  if (side !== 'server') connection?.isReset()
+  if (side !== 'client') other?.isReset()
   // Where only one of them was told, the other one has to find out.
   connection?.wonders()
   other?.wonders()

@@ -68,6 +68,11 @@ export class Attempt {
     this.#begin()
   }
 
+  /** Whether the connection is there, as far as the kernel knows. */
+  get answered(): boolean {
+    return this.#client !== undefined
+  }
+
   #begin(): void {
     const { timeline } = this.#network
     const from = this.#from
@@ -170,7 +175,10 @@ export class Attempt {
         else port.takes(far)
       },
       lost: again,
-      reset: () => far.resets(),
+      reset: () => {
+        far.isReset()
+        far.otherEnd.isReset()
+      },
     })
   }
 

@@ -21,8 +21,8 @@ export interface PipeSender {
   hasRoom(): void
   /** What was sent got lost too often: nobody answers any more. */
   timesOut(): void
-  /** Something on the way has reset the connection. */
-  resets(): void
+  /** Something on the way resets the connection, and the other end knows nothing of it. */
+  isReset(): void
 }
 
 /** What the other end of a pipe is told. */
@@ -38,6 +38,8 @@ export interface PipeReceiver {
   refuses(): void
   /** The sender's reset is here. */
   resets(): void
+  /** Something on the way resets the connection, and the other end knows nothing of it. */
+  isReset(): void
   /** Something that is not sent again got lost: whether the sender is still there is to be found out. */
   wonders(): void
 }
@@ -205,7 +207,7 @@ export class Pipe {
   /** Everything that is under way is lost. */
   clear(): void {
     this.clearUnsent()
-    this.#wire.length = 0
+    this.#wire.length = this.#losses = this.#lostBack = 0
     this.#unread.clear()
     this.stopReading()
     this.#timeline.cancel(this.#arrival)
@@ -283,13 +285,18 @@ export class Pipe {
         if (this.#wire.length > 0 && !this.#arrival.due) this.#timeline.schedule(this.#arrival)
       })
     } else if (fate === 'reset') {
-      this.#receiver.resets()
-      this.#sender.resets()
+      this.#receiver.isReset()
+      this.#sender.isReset()
     } else if (this.#senderGone || kind === 'reset') {
-      // Nobody sends it again. If the other side ever sends something, or asks, it will be told.
+      // Nobody sends it again, so what is behind it cannot be delivered either, but for a reset. If the other side ever
+      // sends something, or asks, it will be told.
       if (kind === 'reset') this.#reset = false
+      const [reset] = this.#wire.splice(0).filter((segment) => segment.kind === 'reset' && kind !== 'reset')
+      if (reset !== undefined) {
+        this.#wire.push(reset)
+        this.#timeline.schedule(this.#arrival, Math.max(reset.due - this.#timeline.now, 0))
+      }
       this.#receiver.wonders()
-      this.#nextSegment()
     } else if (++this.#losses > mostLosses) {
       this.#sender.timesOut()
     } else {

@@ -182,10 +182,11 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   }
 
   timesOut(): void {
-    if (this.#gone) return
-    this.#out.clear()
-    this.#leave()
-    this.#breaks(withoutStack(() => new NoAnswer()))
+    this.#givesUp(withoutStack(() => new NoAnswer()))
+  }
+
+  isReset(): void {
+    this.#givesUp(withoutStack(() => new ResetByPeer()))
   }
 
   /* ---------------------------------------------------------------- what else may happen to it */
@@ -236,8 +237,8 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   /** The connection breaks after so many bytes more have arrived here: both ends are reset. */
   cutAfter(bytes: number): void {
     this.#in.cutAfter(bytes, () => {
-      this.resets()
-      this.#other.resets()
+      this.isReset()
+      this.#other.isReset()
     })
   }
 
@@ -294,6 +295,14 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
     this.#in.closeReceiver()
     this.#keepAlive.end()
     this.machine.ends.delete(this)
+  }
+
+  /** This end is over, and the other one is not told. */
+  #givesUp(error: Error): void {
+    if (this.#gone) return
+    this.#leave()
+    this.#out.closeSender()
+    this.#breaks(error)
   }
 
   /** The kernel gives it up; the program hears of it now, or as soon as it can. */

@@ -25,7 +25,9 @@ export function socketsOf(machine: SimHost): SocketInfo[] {
     const state = 'listening' as const
     return { host, local: String(port.host), remote: '*', state, unread: port.waiting, unsent: 0 }
   })
-  const attempts = [...machine.attempts].map(({ address }) => {
+  // One that is answered is a connection, even if its program is too busy to know.
+  const asking = [...machine.attempts].filter(({ answered }) => !answered)
+  const attempts = asking.map(({ address }) => {
     const state = 'connecting' as const
     return { host, local: '*', remote: String(address), state, unread: 0, unsent: 0 }
   })

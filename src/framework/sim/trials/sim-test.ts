@@ -247,9 +247,11 @@ class Trial<Operation> {
   }
 }
 
-/** Two errors of one kind are taken for the same failure. */
+/** Two errors of one kind are taken for the same failure: numbers are where and when, words are what. */
 function kindOf(error: Error): string {
-  return error instanceof InvariantBroken ? `${error.name} ${error.invariant}` : error.name
+  if (error instanceof InvariantBroken) return `${error.name} ${error.invariant}`
+  const [sentence = ''] = error.message.split('\n')
+  return `${error.name} ${sentence.replace(/\d+(\.\d+)?/g, '0')}`
 }
 
 function indented(lines: readonly string[]): string[] {
