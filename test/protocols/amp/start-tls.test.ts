@@ -72,7 +72,8 @@ describe('Who asks for StartTLS', () => {
   })
 
   it('does not hold back without end what a peer that does not answer asks for', () => {
-    const client = new amp.AMP().respond(Echo, (values) => values)
+    const client = Object.assign(new amp.AMP(), { maxUnsent: 1_000_000 })
+    client.respond(Echo, (values) => values)
     const transport = connected(client)
     client.startTLS(options).addErrback(() => {})
     for (let count = 0; count < 100 && !transport.aborting; count++) {

@@ -14,12 +14,11 @@ export interface OutboxOwner {
   readonly transport: Transport
   /** How many bytes may wait here. Beyond that the connection is aborted with SendQueueOverflow. */
   readonly maxUnsent: number
-  /** There is room again, and nothing waits any more. */
-  roomMade(): void
 }
 
 export class Outbox implements PushProducer {
   readonly #owner: OutboxOwner
+  readonly #roomMade: () => void
   #waiting: Uint8Array[] = []
   /** How many of them have left already. */
   #gone = 0
@@ -29,8 +28,10 @@ export class Outbox implements PushProducer {
   #full = false
   #held = false
 
-  constructor(owner: OutboxOwner) {
+  /** @param roomMade is called when nothing waits any more, after something did */
+  constructor(owner: OutboxOwner, roomMade: () => void) {
     this.#owner = owner
+    this.#roomMade = roomMade
   }
 
   /** Everything waits until {@link release}. */
@@ -100,7 +101,7 @@ export class Outbox implements PushProducer {
     if (this.#full || this.#held) return
     this.drop()
     this.#unregister()
-    this.#owner.roomMade()
+    this.#roomMade()
   }
 
   #write(box: Uint8Array): void {
