@@ -176,7 +176,7 @@ describe('a process transport', () => {
 
   it('ends the process for a hook whose promise is rejected, with that as the cause', async () => {
     class Late extends Witness {
-      override async outReceived(): Promise<void> {
+      override async outReceived() {
         await Promise.reject(new Error('after all'))
       }
     }

@@ -19,6 +19,10 @@ const kinds: readonly Run[] = [
   async (reactor) => {
     await expect(reactor.spawnProcess(new Witness(), '/no/such/program')).rejects.toBeInstanceOf(SpawnError)
   },
+  async (reactor) => {
+    const tooMuch = ['x'.repeat(3_000_000)]
+    await expect(reactor.spawnProcess(new Witness(), '/bin/true', tooMuch)).rejects.toBeInstanceOf(SpawnError)
+  },
   async function floods(reactor) {
     const flood = await ends(reactor, 'exec head -c 300000 /dev/zero')
     expect(flood.out.length).toBe(300_000)

@@ -3,7 +3,7 @@ import { createSocket, type Socket as Datagrams } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import { assert, constantFrom, integer, oneof, option, property, string } from 'fast-check'
 import { CannotListenError, DescriptorAddress, IPv4Address, UNIXAddress } from 'couplet'
 import { NodeReactor } from 'couplet/node'
 import { describe, expect, it } from 'vitest'
@@ -29,13 +29,13 @@ describe('what systemd has passed', () => {
   })
 
   it('is never more than the environment says, and never anything but descriptors from 3', () => {
-    const text = fc.oneof(
-      fc.string(),
-      fc.integer().map(String),
-      fc.constantFrom('7', '07', '+7', '7.0', '1e3', '99999'),
+    const text = oneof(
+      string(),
+      integer({ min: -10, max: 1100 }).map(String),
+      constantFrom('7', '07', '+7', '7.0', '1e3', '99999'),
     )
-    fc.assert(
-      fc.property(text, text, fc.option(fc.string(), { nil: undefined }), (pid, count, names) => {
+    assert(
+      property(text, text, option(string(), { nil: undefined }), (pid, count, names) => {
         const env = { LISTEN_PID: pid, LISTEN_FDS: count, ...(names === undefined ? {} : { LISTEN_FDNAMES: names }) }
         const found = takeDescriptors(env, 7)
         if (found.length === 0) return

@@ -1,5 +1,12 @@
 /** Child processes for tests: a protocol that writes down what it is told, and shell scripts to run. */
-import { type ProcessEnding, ProcessProtocol, type ProcessTransport, type SpawnOptions, toText } from 'couplet'
+import {
+  type Hook,
+  type ProcessEnding,
+  ProcessProtocol,
+  type ProcessTransport,
+  type SpawnOptions,
+  toText,
+} from 'couplet'
 import { NodeReactor } from 'couplet/node'
 
 /** Writes down what it is told, in order. */
@@ -15,7 +22,7 @@ export class Witness extends ProcessProtocol {
     this.#note('connectionMade')
   }
 
-  override outReceived(chunk: Uint8Array): void {
+  override outReceived(chunk: Uint8Array): Hook {
     if (this.calls.at(-1) !== 'outReceived') this.#note('outReceived')
     this.out += toText(chunk)
   }

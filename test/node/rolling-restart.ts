@@ -28,13 +28,13 @@ export async function rollingRestart(
   const answers = new Map<string, number>()
   const dropped: unknown[] = []
   let waiting: { name: string; resolve: () => void } | undefined
-  let over = false
+  const load = { over: false, clients: [] as Promise<void>[] }
   const count = (name: string): void => {
     answers.set(name, (answers.get(name) ?? 0) + 1)
     if (waiting?.name === name && (answers.get(name) ?? 0) >= enough) waiting.resolve()
   }
   const client = async (number: number): Promise<void> => {
-    for (let question = 0; !over; question++) {
+    for (let question = 0; !load.over; question++) {
       const line = `${number}.${question}`
       try {
         const [, name, heard] = /^(\S+) (\S+)\r\n$/.exec(await askOnce(held.dial(), line)) ?? []
@@ -46,10 +46,9 @@ export async function rollingRestart(
     }
   }
   let current: Generation | undefined
-  const load: Promise<void>[] = []
   for (const name of names) {
     const next = await start(name)
-    if (load.length === 0) for (let number = 0; number < clients; number++) load.push(client(number))
+    if (current === undefined) for (let number = 0; number < clients; number++) load.clients.push(client(number))
     const enoughAnswers = new Promise<void>((resolve) => (waiting = { name, resolve }))
     await enoughAnswers
     if (current !== undefined) {
@@ -58,7 +57,7 @@ export async function rollingRestart(
     }
     current = next
   }
-  over = true
-  await Promise.all(load)
+  load.over = true
+  await Promise.all(load.clients)
   return { answers, dropped }
 }

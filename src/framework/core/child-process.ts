@@ -25,7 +25,10 @@ export interface ProcessOptions {
   readonly cwd?: string | undefined
 }
 
-/** How {@link Reactor.spawn} starts a child process. */
+/**
+ * How {@link Reactor.spawn} starts a child process, and the limits of its connections: here `readWhileFull` is on unless
+ * turned off, because programs write while they read; `linger` is what each step of an ending may take.
+ */
 export interface SpawnOptions extends ProcessOptions, ConnectionLimits {
   /** Where its stderr goes: to us (`pipe`), to where ours goes, or nowhere. To us unless given. */
   readonly stderr?: 'pipe' | 'inherit' | 'ignore' | undefined
@@ -62,7 +65,8 @@ export interface ChildProcess {
   /**
    * Sends it a signal.
    *
-   * @throws ProcessExitedAlready if it has ended; TypeError for a signal that this system does not know
+   * @throws ProcessExitedAlready if it has ended; TypeError for a signal that this system does not know; Node's error,
+   *   EPERM, for a process with the rights of somebody else
    */
   signal(signal: Signal): void
 

@@ -134,7 +134,8 @@ export class ProcessTransport implements Consumer, PushProducer, HookOwner {
   /**
    * Sends it a signal.
    *
-   * @throws ProcessExitedAlready if it has ended; TypeError for a signal that this system does not know
+   * @throws ProcessExitedAlready if it has ended; TypeError for a signal that this system does not know; Node's error,
+   *   EPERM, for a process with the rights of somebody else
    */
   signalProcess(signal: Signal): void {
     this.#child.signal(signal)

@@ -271,7 +271,8 @@ export abstract class Reactor implements Clock {
    * Starts a child process, and tells `protocol` what it says and how it ends. No shell is involved: `args` arrive as they
    * are, and the environment is what `env` says, nothing of ours.
    *
-   * @param executable a path, or a name that is looked up in the PATH of `env`
+   * @param executable a path, or a name that is looked up in the PATH of `env`. A script without `#!` is run by /bin/sh;
+   *   that is execvp(3), not us
    * @param args without the name of the program in front, where Twisted has it
    * @returns fires after `connectionMade` has returned. Fails with SpawnError, with UnsupportedAddress, or with what
    *   `connectionMade` threw

@@ -22,6 +22,7 @@ import type { LoseOptions } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { CancelledError } from '../deferred/errors.ts'
 import { report } from '../deferred/reporter.ts'
+import { trace } from '../trace/hook.ts'
 import { PipeConnection } from './pipe-connection.ts'
 import { spawnError } from './spawn-errors.ts'
 
@@ -52,7 +53,10 @@ export function startProcess(
   })
   const fail = (error: unknown): void => {
     reactor.turn.soon(() => {
-      if (!started.called) started.errback(spawnError(address, options, error as Error))
+      if (started.called) return
+      const failure = spawnError(address, options, error as Error)
+      trace?.at('conn.fail', started, { addr: String(address), reason: failure.name, p: reactor })
+      started.errback(failure)
     })
   }
   try {
@@ -93,6 +97,8 @@ class SystemProcess implements ChildProcess {
   #ending: ProcessEnding | undefined
   #watchers: Deferred<ProcessEnding>[] = []
   #endingBegun = false
+  /** Why the last signal could not be sent: the process runs with the rights of somebody else. */
+  #refused: Error | undefined
 
   constructor(reactor: Reactor, address: ProcessAddress, process: Running, limits: ConnectionLimits) {
     this.#reactor = reactor
@@ -103,7 +109,8 @@ class SystemProcess implements ChildProcess {
     this.stdio = new ProcessConnection(reactor, this, process, limits)
     if (process.stderr !== null) this.stderr = new PipeConnection(reactor, address, address, limits, process.stderr)
     process.on('exit', (exitCode, signal) => this.#exited(processEnding(address, exitCode, signal)))
-    process.on('error', (error) => report({ error, what: `${address} could not be signalled`, subject: this }))
+    // All that Node says here once a process runs, and it says so from inside of `kill`.
+    process.on('error', (error) => (this.#refused = error))
   }
 
   /** How it ended, if it has. */
@@ -116,9 +123,9 @@ class SystemProcess implements ChildProcess {
   }
 
   signal(signal: Signal): void {
-    if (this.#ending !== undefined || !this.#process.kill(signal as NodeJS.Signals)) {
-      throw new ProcessExitedAlready(this.address)
-    }
+    this.#refused = undefined
+    const sent = this.#ending === undefined && this.#process.kill(signal as NodeJS.Signals)
+    if (!sent) throw this.#refused ?? new ProcessExitedAlready(this.address)
   }
 
   whenExited(): Deferred<ProcessEnding> {
@@ -129,7 +136,10 @@ class SystemProcess implements ChildProcess {
   }
 
   kill(): void {
+    this.#refused = undefined
     if (this.#ending === undefined) this.#process.kill('SIGKILL')
+    const error: Error | undefined = this.#refused
+    if (error !== undefined) report({ error, what: `${this.address} could not be killed`, subject: this })
   }
 
   /** Its pipes are closed. It has a while to notice, another one to obey, and is killed then. */

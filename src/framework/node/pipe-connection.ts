@@ -40,14 +40,7 @@ export class PipeConnection extends StreamConnection {
     this.#output = output
     // A listener for 'data' would start the flow, unless it is stopped before.
     input.pause()
-    input.on('data', (chunk: Buffer) => {
-      this.#listenOn()
-      this.received(chunk)
-    })
-    // When a child process has ended, Node resumes its pipes, whoever has paused them.
-    input.on('resume', () => {
-      if (!this.#reads) input.pause()
-    })
+    input.on('data', (chunk: Buffer) => this.#take(chunk))
     input.on('end', () => {
       this.#listenOn()
       this.peerFinished()
@@ -105,6 +98,13 @@ export class PipeConnection extends StreamConnection {
     return !waits
   }
 
+  protected override stillInFlight(): number {
+    // One large write is called done when all of it is; the handle, Node's own, knows how far it has come.
+    const handle: unknown = this.#output === undefined ? undefined : Reflect.get(this.#output, '_handle')
+    const size: unknown = typeof handle === 'object' && handle !== null && Reflect.get(handle, 'writeQueueSize')
+    return typeof size === 'number' ? size : super.stillInFlight()
+  }
+
   protected override finish(): void {
     if (this.#output === undefined) this.reactor.turn.soon(() => this.finished())
     else this.#output.end()
@@ -132,6 +132,17 @@ export class PipeConnection extends StreamConnection {
     if (!this.#closing || !this.#input.closed || this.#output?.closed === false || this.#settled) return
     this.#settled = true
     this.reactor.turn.soon(() => this.closed())
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#reads) {
+      this.#listenOn()
+      this.received(chunk)
+    } else {
+      // When a child process has ended, Node resumes its pipes, whoever has paused them.
+      this.#input.pause()
+      this.#input.unshift(chunk)
+    }
   }
 
   #outputEnded(): void {
