@@ -9,12 +9,12 @@ import {
   ConnectingCancelledError,
   ConnectError,
   Deferred,
+  DescriptorAddress,
   DNSLookupError,
   Factory,
   IPv4Address,
   IPv6Address,
   TCPTimedOutError,
-  StandardIOAddress,
   UnsupportedAddress,
 } from 'couplet'
 import { Witness } from 'couplet/testing'
@@ -86,7 +86,7 @@ describe('dial', () => {
     await expect(dialed).rejects.toBeInstanceOf(ConnectBindError)
   })
 
-  it.each([new StandardIOAddress(), new IPv4Address('UDP', '127.0.0.1', 1)])(
+  it.each([new DescriptorAddress(3), new IPv4Address('UDP', '127.0.0.1', 1)])(
     'refuses an address it has no transport for, later: %s',
     async (address) => {
       const dialed = new Loopback().reactor.dial(address)
