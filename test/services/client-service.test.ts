@@ -1,5 +1,6 @@
 /** ClientService, with a network that does what the test says. */
 import {
+  CancelledError,
   type ClientEndpoint,
   ClientFactory,
   ClientService,
@@ -11,6 +12,7 @@ import {
   Deferred,
   fail,
   Factory,
+  flushUnhandled,
   idleTimeout,
   IPv4Address,
   LineReceiver,
@@ -239,9 +241,15 @@ describe('whenConnected', () => {
     second.addErrback(() => undefined)
     first.addCallback(() => second.cancel())
     client.service.whenConnected().cancel()
+    const third = client.service.whenConnected({ failAfterFailures: 1 })
+    const fourth = client.service.whenConnected({ failAfterFailures: 1 })
+    third.addErrback(() => fourth.cancel())
+    client.refuse()
+    client.reactor.advance(1000)
     client.connect()
-    expect(resultOf(first)).toBeUndefined()
-    expect(client.service.running).toBe(true)
+    expect([resultOf(first), resultOf(third)]).toEqual([undefined, undefined])
+    expect([resultOf(fourth), client.service.running]).toEqual([expect.any(CancelledError), true])
+    expect(flushUnhandled()).toEqual([])
   })
 
   it('fails at once when the service was stopped, and waits when it is about to start again', () => {

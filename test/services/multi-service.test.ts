@@ -1,5 +1,5 @@
 /** MultiService: in order, in reverse, and what happens when one of them fails, comes or goes. */
-import { Deferred, fail, MultiService, ServicesNotStopped, ServiceStopped } from 'couplet'
+import { fail, MultiService, ServicesNotStopped, ServiceStopped } from 'couplet'
 import { describe, expect, it } from 'vitest'
 import { resultOf } from '../deferred/result-of.ts'
 import { reportsOfEachTest } from '../reports.ts'
@@ -214,6 +214,8 @@ describe('adding a service', () => {
     other.addService(parent)
     expect(() => parent.addService(other)).toThrow('cannot be put into itself')
     expect([...other]).toEqual([parent])
+    parent.addService(new ScriptedService('d'))
+    expect([...parent].length).toBe(4)
   })
 })
 
@@ -237,15 +239,20 @@ describe('taking a service out', () => {
     expect([resultOf(started), b.state, c.state]).toEqual([undefined, 'stopped', 'running'])
   })
 
-  it('while it starts, and all are stopped for that, stops them', () => {
-    const { parent, b, c } = three()
-    b.start = new Deferred<void>((deferred) => {
-      void parent.stopService()
-      deferred.errback(boom)
-    })
+  it('while all are told to stop does not let the next one start', () => {
+    const { parent, b, log } = three()
+    b.slowStart()
     parent.startService().addErrback(() => undefined)
-    b.disownServiceParent()
-    expect([parent.state, c.state]).toEqual(['stopped', 'stopped'])
+    b.startService().addErrback(() => b.disownServiceParent())
+    parent.stopService()
+    expect([parent.state, b.parent]).toEqual(['stopped', undefined])
+    expect(log).toEqual(['a starting', 'b starting', 'b cancelled', 'b stopping', 'a stopping'])
+  })
+
+  it('of a parent that is stopped lets it run, if it does so on its own', () => {
+    const { parent, a } = three()
+    a.startService()
+    expect([resultOf(parent.removeService(a)), a.running]).toEqual([undefined, true])
   })
 
   it('is refused if it is not in there', () => {

@@ -1,5 +1,5 @@
 /** Service: start and stop, in every state and across each other. */
-import { CancelledError, Deferred, fail, Recorder, Service, ServiceStopped, setTracer } from 'couplet'
+import { CancelledError, Deferred, fail, flushUnhandled, Recorder, Service, ServiceStopped, setTracer } from 'couplet'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { resultOf } from '../deferred/result-of.ts'
 import { reportsOfEachTest } from '../reports.ts'
@@ -243,10 +243,16 @@ describe('starting a service that is stopping', () => {
     const service = new ScriptedService('poet')
     service.startService()
     const stop = service.slowStop()
-    service.stopService().addCallback(() => void service.startService())
+    let start: Deferred<void> | undefined
+    service.stopService().addCallback(() => {
+      start = service.slowStart()
+      service.startService()
+    })
     const second = service.stopService()
     stop.callback()
-    expect([service.state, resultOf(second)]).toEqual(['running', undefined])
+    expect([service.state, resultOf(second)]).toEqual(['starting', undefined])
+    start?.callback()
+    expect([service.state, service.log]).toEqual(['running', ['poet starting', 'poet stopping', 'poet starting']])
   })
 })
 
@@ -270,6 +276,31 @@ describe('stopping that fails', () => {
     stop.errback(boom)
     expect(reports).toEqual([{ error: boom, what: 'poet failed to stop', subject: service }])
   })
+})
+
+it('one of those who wait may stop it when it is told; the others hear that', () => {
+  const service = new ScriptedService('poet')
+  const start = service.slowStart()
+  service.slowStop()
+  const first = service.startService()
+  const second = service.startService()
+  let again: Deferred<void> | undefined
+  first.addCallback(() => {
+    service.stopService()
+    again = service.startService()
+  })
+  start.callback()
+  expect([resultOf(second), again && resultOf(again)]).toEqual([expect.any(ServiceStopped), 'pending'])
+})
+
+it('one of those who wait may give up for another when it is told of a failure', () => {
+  const service = new ScriptedService('poet')
+  const start = service.slowStart()
+  const first = service.startService()
+  const second = service.startService()
+  first.addErrback(() => second.cancel())
+  start.errback(boom)
+  expect([resultOf(second), flushUnhandled()]).toEqual([expect.any(CancelledError), []])
 })
 
 it('one of those who wait may give up when another is told', () => {
