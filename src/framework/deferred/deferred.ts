@@ -203,10 +203,13 @@ export class Deferred<T> implements PromiseLike<T> {
   /**
    * Cancels this Deferred unless its result is there within `ms` milliseconds, and turns the CancelledError that comes
    * of it into TimeoutError. It covers the stages added before it, and what they wait for.
-   *
-   * @param onTimeoutCancel - called in place of that, once time is over, with whatever the cancelling led to
    */
   addTimeout(ms: number, clock: TimeoutClock): Deferred<T>
+  /**
+   * The same, with a result of your own in place of TimeoutError.
+   *
+   * @param onTimeoutCancel - called once time is over, with whatever the cancelling led to
+   */
   addTimeout<U>(
     ms: number,
     clock: TimeoutClock,
