@@ -80,7 +80,7 @@ export function losesConnections(test: Define): void {
       made: (self) => (self.transport.write('more'), self.transport.loseConnection()),
     })
     const second = await stage.connect(
-      { data: (self) => self.transport.loseConnection() },
+      { data: (self) => (self.text === 'more' ? self.transport.loseConnection() : undefined) },
       { made: (self) => self.transport.write('more') },
     )
     await stage.settle()
