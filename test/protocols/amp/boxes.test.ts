@@ -118,6 +118,13 @@ describe('Boxes', () => {
     expect(one.get('toString')).toBeUndefined()
   })
 
+  it('that are cut short hold what is there', () => {
+    const bytes = box({ a: '1', b: '22' })
+    for (let length = 0; length < bytes.length; length++) {
+      expect([...new amp.Box(bytes.slice(0, length))].length).toBeLessThanOrEqual(2)
+    }
+  })
+
   it('one byte at a time cost as much a byte as at once', () => {
     // A thousand keys of a thousand bytes, byte by byte: looked at from its beginning each time, it would take hours.
     const bytes = box(Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`k${index}`, 'x'.repeat(1000)])))

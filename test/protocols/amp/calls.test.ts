@@ -7,6 +7,8 @@ import {
   ConnectionLost,
   Deferred,
   flushUnhandled,
+  Recorder,
+  setTracer,
   toText,
 } from 'couplet'
 import { assertNoResult, connected, failureResultOf, successResultOf } from 'couplet/testing'
@@ -143,6 +145,22 @@ describe('A call', () => {
     client.callRemote(Sum, { a: 1n, b: 2n }).cancel()
     peers.client.receive(box({ _answer: '1', total: 'three' }))
     expect(peers.client.disconnecting).toBe(false)
+  })
+
+  it('is a frame in the trace, and so is its answer', () => {
+    const { client, peers } = talking((server) => server.respond(Ping, () => {}))
+    const recorder = new Recorder({ now: () => 0 })
+    const restore = setTracer(recorder)
+    client.callRemote(Ping)
+    peers.talk()
+    restore()
+    const frames = recorder.events.filter(({ k }) => k.startsWith('frame.'))
+    expect(frames.map(({ k, n, type }) => [k, n, type])).toEqual([
+      ['frame.out', 27, 'amp box'],
+      ['frame.in', 27, 'amp box'],
+      ['frame.out', 14, 'amp box'],
+      ['frame.in', 14, 'amp box'],
+    ])
   })
 
   it('is told who asks, when it is answered', () => {

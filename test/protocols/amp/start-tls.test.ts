@@ -136,6 +136,14 @@ describe('Who is asked for StartTLS', () => {
     expect(transport.disconnecting).toBe(false)
   })
 
+  it('does not go on twice', () => {
+    const transport = connected(new amp.AMP(locator))
+    Object.assign(transport, { tls: {} })
+    transport.receive(box({ _ask: '1', _command: 'StartTLS' }))
+    expect(transport.startedTLS).toBeUndefined()
+    expect(transport.cause).toBeInstanceOf(amp.AmpProtocolError)
+  })
+
   it('does not go on if it has asked itself', () => {
     const peer = new amp.AMP(locator)
     const transport = connected(peer)

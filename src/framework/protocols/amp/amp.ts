@@ -22,7 +22,7 @@ import { AmpProtocolError } from './errors.ts'
 import { questionBox } from './message-boxes.ts'
 import { Outbox } from './outbox.ts'
 
-/** What goes with a call: nothing, if nothing has to. */
+/** What goes with a call: nothing, if nothing has to. @inline */
 type CallArguments<A> = Partial<A> extends A ? [values?: A] : [values: A]
 
 /**

@@ -32,6 +32,7 @@ export class Argument<T, Optional extends boolean = boolean> implements Coding<T
     return new Argument(this.kind, true, this.#coding)
   }
 
+  /** Writes a value as it is on the wire. @throws BadValue if it is none of this kind */
   write(value: T, writer: BoxWriter): void {
     this.#coding.write(value, writer)
   }

@@ -16,6 +16,7 @@ export interface BoxRules {
   readonly maxKeys: number
 }
 
+/** Finds boxes in the bytes that have arrived. */
 export class BoxDecoder implements Decoder<Box> {
   readonly type = 'amp box'
   readonly #rules: BoxRules

@@ -28,6 +28,8 @@ export class BoxWriter {
   take(): Uint8Array {
     const box = new Uint8Array(this.#bytes.buffer, this.#start, this.length)
     this.#start = this.#end
+    // A block that was made for a large box is not kept for small ones.
+    if (this.#bytes.length > blockSize) this.#forget()
     return box
   }
 
@@ -98,6 +100,12 @@ export class BoxWriter {
     }
     this.#end += length
     return true
+  }
+
+  #forget(): void {
+    this.#bytes = new Uint8Array(0)
+    this.#start = 0
+    this.#end = 0
   }
 
   #reserve(length: number): void {

@@ -21,6 +21,7 @@ export const roles = {
 export const longestKey = 255
 export const longestValue = 65_535
 
+/** Pairs of a key and a value, as they are on the wire. */
 export class Box {
   /** The box as it is on the wire, its end included. A view of the chunk that it came in. */
   readonly bytes: Uint8Array
@@ -37,7 +38,7 @@ export class Box {
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
     let sorted = true
-    for (let at = 0, before = -1; bytes[at + 1] !== 0; before = at, at = nextPair(bytes, at)) {
+    for (let at = 0, before = -1; bytes[at + 1]! > 0; before = at, at = nextPair(bytes, at)) {
       const value = at + 2 + bytes[at + 1]!
       if (bytes[at + 2] === underscore) {
         if (isKey(bytes, at, askKey)) this.ask = value
@@ -63,7 +64,7 @@ export class Box {
   /** The pairs in the order of the wire: keys as Latin-1, values as views. */
   *[Symbol.iterator](): Generator<[key: string, value: Uint8Array], undefined> {
     const { bytes } = this
-    for (let at = 0; bytes[at + 1] !== 0; at = nextPair(bytes, at)) {
+    for (let at = 0; bytes[at + 1]! > 0; at = nextPair(bytes, at)) {
       const value = at + 2 + bytes[at + 1]!
       yield [latin1(bytes, at + 2, value), bytes.subarray(value + 2, value + 2 + lengthAt(bytes, value))]
     }
@@ -73,7 +74,7 @@ export class Box {
   #refuseDuplicates(): void {
     const { bytes } = this
     const seen = new Set<string>()
-    for (let at = 0; bytes[at + 1] !== 0; at = nextPair(bytes, at)) {
+    for (let at = 0; bytes[at + 1]! > 0; at = nextPair(bytes, at)) {
       const key = latin1(bytes, at + 2, at + 2 + bytes[at + 1]!)
       if (seen.has(key)) throw duplicate(bytes, at)
       seen.add(key)

@@ -10,7 +10,7 @@ import type { Command } from './command.ts'
 
 /** Answers a command: with its response, now or later; or by throwing, or failing with, one of its errors. */
 export type Responder<A, R> = (values: A, peer: AMP) => Answer<R> | PromiseLike<Answer<R>>
-/** A response without anything required in it may be nothing. */
+/** A response without anything required in it may be nothing. @inline */
 type Answer<R> = Partial<R> extends R ? R | void : R
 
 /** A command, and who answers it here. */
@@ -19,6 +19,7 @@ export interface Responding {
   readonly responder: Responder<object, object>
 }
 
+/** Who answers which command; one locator may serve many connections. */
 export class CommandLocator {
   readonly #responding = new Map<string, Responding>()
   readonly #parent: CommandLocator | undefined

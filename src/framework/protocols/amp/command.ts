@@ -8,7 +8,7 @@ import { longestValue } from './box.ts'
 import { unhandledErrorCode, unknownErrorCode } from './errors.ts'
 import { type Declared, Schema, type ValuesOf } from './schema.ts'
 
-/** A class of errors that can travel: an error is made again, on the other side, from its message. */
+/** A class of errors that can travel: an error is made again, on the other side, from its message. @inline */
 export type ErrorFromMessage = new (message: string) => Error
 
 /** Errors by their code on the wire. */
@@ -34,6 +34,7 @@ type Nothing = Readonly<Record<string, never>>
 /** What only the compiler sees. */
 declare const values: unique symbol
 
+/** A question that one peer may ask the other; made by {@link command}. */
 export class Command<A = unknown, R = unknown, Answered extends boolean = boolean> {
   declare readonly [values]: readonly [A, R]
   /** As it is on the wire, in Latin-1. */

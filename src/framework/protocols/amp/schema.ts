@@ -78,7 +78,7 @@ export class Schema {
     let required = 0
     // Mostly the keys come in the order of the fields; so the next one is looked for first.
     let expected = 0
-    for (let at = 0; bytes[at + 1] !== 0; at = nextPair(bytes, at)) {
+    for (let at = 0; bytes[at + 1]! > 0; at = nextPair(bytes, at)) {
       const value = at + 2 + bytes[at + 1]!
       if (value === box.ask || value === box.command || value === box.answer) continue
       const index = this.#fieldOf(bytes, at, expected)
