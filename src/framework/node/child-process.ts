@@ -51,35 +51,42 @@ export function startProcess(
     const cause = new CancelledError(undefined, reason === undefined ? {} : { cause: reason })
     started.errback(new ConnectingCancelledError(address, { cause }))
   })
-  const fail = (error: unknown): void => {
+  const fail = (error: Error): void => {
     reactor.turn.soon(() => {
       if (started.called) return
-      const failure = spawnError(address, options, error as Error)
+      const failure = spawnError(address, options, error)
       trace?.at('conn.fail', started, { addr: String(address), reason: failure.name, p: reactor })
       started.errback(failure)
     })
   }
-  try {
-    const { env = {}, cwd, stderr = 'pipe' } = options
-    const { executable, args } = address
-    // Node adds one variable to any environment, NODE_V8_COVERAGE, if we ourselves are being measured.
-    const process = spawn(executable, args, { env, cwd, stdio: ['pipe', 'pipe', stderr], windowsHide: true })
-    if (runs(process)) {
-      child = new SystemProcess(reactor, address, process, options)
-      const running = child
-      children.add(running)
-      running.whenExited().addCallback(() => children.delete(running))
-      reactor.turn.soon(() => {
-        if (!started.called) started.callback(running)
-      })
-    } else {
-      process.once('error', fail)
-      for (const pipe of process.stdio ?? []) pipe?.destroy()
-    }
-  } catch (error) {
-    fail(error)
+  const process = tryToSpawn(address, options)
+  if (process instanceof Error) {
+    fail(process)
+  } else if (runs(process)) {
+    const running = (child = new SystemProcess(reactor, address, process, options))
+    children.add(running)
+    running.whenExited().addCallback(() => children.delete(running))
+    reactor.turn.soon(() => {
+      if (!started.called) started.callback(running)
+    })
+  } else {
+    process.once('error', fail)
+    for (const pipe of process.stdio ?? []) pipe?.destroy()
   }
   return started
+}
+
+/** Node throws some of what can go wrong, and tells the rest later. */
+function tryToSpawn(
+  { executable, args }: ProcessAddress,
+  { env = {}, cwd, stderr = 'pipe' }: SpawnOptions,
+): NodeProcess | Error {
+  try {
+    // Node adds one variable to any environment, NODE_V8_COVERAGE, if we ourselves are being measured.
+    return spawn(executable, args, { env, cwd, stdio: ['pipe', 'pipe', stderr], windowsHide: true })
+  } catch (error) {
+    return error as Error
+  }
 }
 
 function runs(process: NodeProcess): process is Running {
