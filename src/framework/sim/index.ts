@@ -1,5 +1,7 @@
 /**
  * `couplet/sim`: the same programs as over sockets, on a network in memory and in virtual time.
+ *
+ * @module couplet/sim
  */
 
 /* the world */
@@ -26,6 +28,7 @@ export { type Knobs, type Scenario } from './trials/scenario.ts'
 export {
   type DefineTest,
   SimFailure,
+  type SimRun,
   type SimTest,
   type SimTestOptions,
   simTestWith,

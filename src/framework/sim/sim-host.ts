@@ -24,6 +24,7 @@ export type CrashKind = 'process' | 'power'
 /** What runs on a host, from its start; called again each time the host is restarted. */
 export type Program = (reactor: SimReactor) => unknown
 
+/** A machine of the simulated world, made by `sim.host(name)`. */
 export class SimHost {
   readonly name: string
   /** Its addresses, with port 0; the first one of a family is where its connections start from. */
@@ -88,12 +89,14 @@ export class SimHost {
     this.process.stop()
   }
 
+  /** Lets the program go on after {@link pause}. */
   resume(): void {
     if (!this.paused) return
     this.#note('resume')
     this.process.resume()
   }
 
+  /** Whether the program is stopped by {@link pause}. */
   get paused(): boolean {
     return this.process.stopped
   }

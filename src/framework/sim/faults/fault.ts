@@ -6,7 +6,7 @@
 import type { CrashKind } from '../sim-host.ts'
 import type { NameAnswer } from '../network/name-service.ts'
 
-/** Something between two hosts, for some time. */
+/** Something between two hosts, for some time. @inline */
 interface OnLink {
   readonly between: readonly [one: string, other: string]
   /** Only from the first to the second. */
@@ -14,13 +14,13 @@ interface OnLink {
   readonly for: number
 }
 
-/** Something that happens to a host, for some time. */
+/** Something that happens to a host, for some time. @inline */
 interface OnHost {
   readonly host: string
   readonly for: number
 }
 
-/** Something that happens to one of the connections that are open then. */
+/** Something that happens to one of the connections that are open then. @inline */
 interface OnConnection {
   /** Which one: counted from the oldest, and round again if there are fewer. If there is none, nothing happens. */
   readonly pick: number

@@ -41,7 +41,7 @@ export interface SimWays {
   readonly random: (name: string) => RandomStream
 }
 
-/** Where an end stands, as `netstat` says it. */
+/** Where an end stands, as `netstat` says it. @inline */
 export type SocketState = 'open' | 'end sent' | 'end received' | 'closing' | 'closed'
 
 export class SimConnection extends StreamConnection implements PipeSender, PipeReceiver {

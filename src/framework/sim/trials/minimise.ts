@@ -13,6 +13,8 @@ export interface Minimised<Operation> {
 }
 
 /**
+ * Makes a scenario smaller, as long as it still fails.
+ *
  * @param fails runs a scenario, and says whether it fails in the way that matters
  * @param most how often it may be run
  */

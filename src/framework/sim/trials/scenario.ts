@@ -20,7 +20,7 @@ export interface Scenario<Operation = never> {
 }
 
 /** Plain data as one would write it in a program: strings in single quotes, names without any, a list's items in lines. */
-export function literal(value: unknown, indent = ''): string {
+function literal(value: unknown, indent = ''): string {
   if (typeof value === 'string')
     return `'${JSON.stringify(value).slice(1, -1).replace(/\\"/g, '"').replace(/'/g, "\\'")}'`
   if (Array.isArray(value)) {

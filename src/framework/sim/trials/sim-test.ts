@@ -39,8 +39,20 @@ export interface SimTestOptions<Operation = never> {
   readonly promises?: boolean
   /** Milliseconds after which the world has to be at rest again. A day unless given. */
   readonly rest?: number
+  /** Called after each run that did not fail, to count what was tried. */
+  readonly ran?: (run: SimRun<Operation>) => void
   /** Whether what is reported (a hook that failed, a failure that nobody handled) fails the test. `fail` unless given. */
   readonly reports?: 'fail' | 'allowed'
+}
+
+/** A run that did not fail. */
+export interface SimRun<Operation = never> {
+  readonly scenario: Scenario<Operation>
+  /** The same for two runs only if the same has happened in both of them, in the same order: see `sim.hash`. */
+  readonly hash: string
+  /** How many events there were, and how many milliseconds of virtual time. */
+  readonly events: number
+  readonly ms: number
 }
 
 /** Sets a world up: hosts, programs, what always holds, and what comes true. Called once for each run. */
@@ -98,9 +110,7 @@ export function simTestWith(test: DefineTest, command = vitest): SimTest {
   }
 }
 
-interface Outcome<Operation> {
-  readonly scenario: Scenario<Operation>
-  readonly hash: string
+interface Outcome<Operation> extends SimRun<Operation> {
   readonly error: Error | undefined
 }
 
@@ -129,6 +139,7 @@ class Trial<Operation> {
       for (let seed = first; seed < first + count; seed++) {
         const outcome = await this.#run(this.#drawn(seed))
         if (outcome.error !== undefined) throw await this.#failure(outcome.scenario, outcome.error)
+        this.#options.ran?.(outcome)
         if (seed % 100 === 0) await this.#runAgain(outcome)
         // The test runner wants to be heard of now and then.
         if (seed % 100 === 0) await hop.microtasks()
@@ -184,7 +195,7 @@ class Trial<Operation> {
     }
     const [first] = reports === 'fail' ? reported : []
     if (first !== undefined) error ??= new Error(`${first.what}: ${String(first.error)}`, { cause: first.error })
-    return { scenario, hash: sim.hash, error }
+    return { scenario, hash: sim.hash, events: sim.events, ms: sim.now, error }
   }
 
   #faultsFor(sim: Sim, seed: number, within: number): Scenario['faults'] {
