@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { environment } from '../../scripts/with-node.ts'
 
-const script = join(import.meta.dirname, 'systems', 'hashes.ts')
+const script = join(import.meta.dirname, 'systems', 'hashes.program.ts')
 
 function hashesOn(version: string): string[] {
   const args = ['-C', '@couplet/source', '--import', 'tsx', script]
