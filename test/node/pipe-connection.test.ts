@@ -82,6 +82,23 @@ describe('a connection over pipes', () => {
     expect(protocol.text()).toBe('early')
   })
 
+  it('hears what had come before the silence was long enough, and was not read yet', async () => {
+    const { reactor, connection, protocol, input, settle } = await connected(new SlowPipe())
+    connection.closeInputAfterSilence(100)
+    // Node calls its timers before it looks at its pipes.
+    reactor.callLater(100, () => input.emit('data', Buffer.from('just in time')))
+    reactor.advance(100)
+    await settle()
+    expect([protocol.text(), input.destroyed]).toEqual(['just in time', false])
+    reactor.advance(99)
+    await settle()
+    expect(input.destroyed).toBe(false)
+    reactor.advance(1)
+    await settle()
+    expect(input.destroyed).toBe(true)
+    expect(protocol.closedReason).toBeInstanceOf(ConnectionDone)
+  })
+
   it('is lost when somebody else closes the pipe that is read', async () => {
     const { protocol, input, settle } = await connected(new SlowPipe())
     input.destroy()

@@ -117,7 +117,6 @@ describe('a process endpoint', () => {
     await turns(50)
     expect(protocol.closedReason).toBeUndefined()
     protocol.transport.write('go\n')
-    protocol.transport.loseConnection()
     expect((await protocol.whenClosed()).cause).toMatchObject({ exitCode: 6 })
   })
 

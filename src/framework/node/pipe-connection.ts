@@ -164,7 +164,13 @@ export class PipeConnection extends StreamConnection {
   #listenOn(): void {
     if (this.#patience === undefined) return
     if (this.#silence?.active() === true) this.#silence.cancel()
+    this.#silence = undefined
     if (!this.#reads || this.#closing || this.#input.destroyed || this.#input.readableEnded) return
-    this.#silence = this.reactor.callLater(this.#patience, () => this.closeInput())
+    const silence = (this.#silence = this.reactor.callLater(this.#patience, () => {
+      // Timers come before what has arrived: after a long turn there may be something.
+      this.reactor.turn.soon(() => {
+        if (this.#silence === silence) this.closeInput()
+      })
+    }))
   }
 }
