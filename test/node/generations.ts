@@ -118,9 +118,9 @@ export async function conversation(child: ChildProcess): Promise<Generation> {
   }
 }
 
-/** Sends a line, and gives everything that comes back. Fails if the connection does. */
+/** Sends a line and an end, and gives everything that comes back. Fails if the connection does. */
 export async function askOnce(socket: net.Socket, line: string): Promise<string> {
-  socket.write(`${line}\r\n`)
+  socket.end(`${line}\r\n`)
   let text = ''
   for await (const chunk of socket.setEncoding('utf8')) text += String(chunk)
   return text
