@@ -1,5 +1,7 @@
 /**
  * `couplet`: everything that knows no platform, grouped by room.
+ *
+ * @module couplet
  */
 
 /* trace: what happened */

@@ -1,5 +1,7 @@
 /**
  * `couplet/poetry`: the running example, as a library: slow poets, those who get their poems, and the experiment.
+ *
+ * @module couplet/poetry
  */
 
 /* poems */

@@ -2,6 +2,8 @@
  * `couplet/poetry/rx`: poems as Observables: line by line while they are being said, and many at once.
  *
  * Ancestor: none; krondo's clients get a poem when it is over.
+ *
+ * @module couplet/poetry/rx
  */
 import { type ClientEndpoint, type ConnectionClosed, type Deferred, Failure, type Settled } from 'couplet'
 import { bytes, connect, type Conversation, fromDeferred, textLines, toDeferred } from 'couplet/rx'

@@ -22,6 +22,7 @@ abstract class HostAndPort {
     this.port = checkedPort(port)
   }
 
+  /** Whether `other` is the same address. */
   equals(other: Address): boolean {
     if (other.kind !== 'IPv4' && other.kind !== 'IPv6') return false
     return other.kind === this.kind && other.type === this.type && other.host === this.host && other.port === this.port
@@ -37,6 +38,7 @@ export class IPv4Address extends HostAndPort {
     return new IPv4Address(this.type, this.host, port)
   }
 
+  /** The address as people write it. */
   override toString(): string {
     return `${this.host}:${this.port}`
   }
@@ -54,6 +56,7 @@ export class IPv6Address extends HostAndPort {
     return new IPv6Address(this.type, this.host, port)
   }
 
+  /** The address as people write it. */
   override toString(): string {
     return `[${this.host}]:${this.port}`
   }
@@ -68,10 +71,12 @@ export class UNIXAddress {
     this.path = path
   }
 
+  /** Whether `other` is the same address. */
   equals(other: Address): boolean {
     return other.kind === 'UNIX' && other.path === this.path
   }
 
+  /** The address as people write it. */
   toString(): string {
     if (this.path === '') return 'unix:(unnamed)'
     // The peer may have chosen the path, and this text goes into logs.
@@ -83,10 +88,12 @@ export class UNIXAddress {
 export class StandardIOAddress {
   readonly kind = 'stdio'
 
+  /** Whether `other` is the same address. */
   equals(other: Address): boolean {
     return other.kind === 'stdio'
   }
 
+  /** The address as people write it. */
   toString(): string {
     return 'stdio'
   }
@@ -103,10 +110,12 @@ export class ProcessAddress {
     this.args = args
   }
 
+  /** Whether `other` is the same address. */
   equals(other: Address): boolean {
     return other.kind === 'process' && String(other) === String(this)
   }
 
+  /** The address as people write it. */
   toString(): string {
     return `process:${JSON.stringify([this.executable, ...this.args])}`
   }
@@ -124,10 +133,12 @@ export class DescriptorAddress {
     this.name = name
   }
 
+  /** Whether `other` is the same address. */
   equals(other: Address): boolean {
     return other.kind === 'descriptor' && other.descriptor === this.descriptor
   }
 
+  /** The address as people write it. */
   toString(): string {
     return `descriptor:${this.descriptor}`
   }

@@ -19,6 +19,7 @@ import type { Connection } from './transport.ts'
 /** Where a connector goes to: a name or an IP address with its port, or a path of the file system. */
 export type Destination = UNIXAddress | { readonly host: string; readonly port: number }
 
+/** One client connection, and where to: see `reactor.connectTCP`. */
 export class Connector {
   /** Where to, as given. */
   readonly destination: Destination
@@ -53,6 +54,7 @@ export class Connector {
     this.#options = options
   }
 
+  /** How far it is now. */
   get state(): 'disconnected' | 'connecting' | 'connected' {
     return this.#state
   }

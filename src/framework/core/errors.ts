@@ -7,7 +7,7 @@
  */
 import type { Address } from './address.ts'
 
-/** A host or an address as text, for a message. */
+/** A host or an address as text, for a message. @inline */
 type Subject = Address | string
 
 /* ------------------------------------------------------------------ an attempt to connect failed */

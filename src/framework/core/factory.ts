@@ -12,6 +12,7 @@ import type { Connection } from './transport.ts'
 /** What becomes of a connection at the door: itself, wrapped or not; `null` to refuse it; or the answer later. */
 export type Admission = Connection | null | Deferred<Connection | null>
 
+/** Makes a Protocol for each connection, and holds what they share. For most programs {@link Factory.forProtocol} will do. */
 export abstract class Factory<P extends Protocol = Protocol> {
   /**
    * A factory whose protocols need nothing but their constructor: `Factory.forProtocol(() => new Echo())`.

@@ -12,6 +12,8 @@ import type { Turn } from './turn.ts'
 /** Who is told when a hook fails. */
 export interface HookOwner {
   /**
+   * A hook of yours failed.
+   *
    * @param error what the hook threw, or what the promise that it returned was rejected with
    * @param what the hook's name
    */

@@ -24,6 +24,7 @@ export interface StopOptions {
 /** Whoever a port tells about its connections. What it throws aborts the connection and is reported. */
 export type Accept = (connection: Connection) => void
 
+/** An open port, as `listen` gives it. */
 export abstract class ListeningPort {
   /** Where it listens; with port 0 asked for, the port that it got. */
   readonly host: Address

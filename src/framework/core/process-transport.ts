@@ -217,6 +217,7 @@ export class ProcessTransport implements Consumer, PushProducer, HookOwner {
     guarded(this.#reactor.turn, this, what, hook, this)
   }
 
+  /** A hook of the process protocol failed: it is reported, and the process ends. */
   hookFailed(error: unknown, what: string): void {
     const fate = this.#exited === undefined ? `, so ${this.peer} is killed` : ''
     report({ error, what: `${what} of ${this.#protocol.constructor.name} failed${fate}`, subject: this.#protocol })

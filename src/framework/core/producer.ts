@@ -28,6 +28,7 @@ export interface PullProducer extends Producer {
 
 /** Takes data, and holds back the producer that makes too much of it. */
 export interface Consumer {
+  /** Takes data, now or later, in the order in which it was written. */
   write(data: Data): void
 
   /**
@@ -38,6 +39,7 @@ export interface Consumer {
    * @throws Error if a producer is registered already
    */
   registerProducer(producer: PushProducer, streaming: true): void
+  /** The same for a producer that is asked for each piece. */
   registerProducer(producer: PullProducer, streaming: false): void
 
   /** The producer has finished. A `loseConnection` that waited for it goes on. */

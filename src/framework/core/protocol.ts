@@ -14,6 +14,7 @@ import type { Transport } from './transport.ts'
  */
 export type Hook = void | PromiseLike<unknown>
 
+/** One conversation: subclass it, and override the hooks that you need. */
 export abstract class Protocol {
   /** The connection, from {@link connectionMade} on and for ever. Write to it; after the end that does nothing. */
   transport!: Transport

@@ -7,6 +7,7 @@
 import { trace } from '../trace/hook.ts'
 import { DelayedCall, type Clock } from './clock.ts'
 
+/** The calls that a clock has to make, for who writes a clock. */
 export class TimerQueue {
   readonly #clock: Clock
   readonly #earliestChanged: () => void

@@ -32,6 +32,7 @@ export interface Schedule {
   inNextTurn(f: () => void): void
 }
 
+/** The turns of one reactor, for who writes a reactor or a transport. */
 export class Turn {
   readonly #schedule: Schedule
   #depth = 0

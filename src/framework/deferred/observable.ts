@@ -10,8 +10,11 @@ import { report } from './reporter.ts'
 
 /** Who is told, as Observables tell it: one `next` and `complete`, or one `error`, synchronously. */
 export interface DeferredObserver<T> {
+  /** The value, if there is one; `complete` follows at once. */
   next?(value: T): void
+  /** The error, if it failed; nothing follows. */
   error?(error: unknown): void
+  /** It has had its value. */
   complete?(): void
 }
 

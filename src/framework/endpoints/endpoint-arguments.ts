@@ -21,6 +21,7 @@ export interface ArgumentNames {
 /** Reads a whole file, `readFileSync` of `node:fs` for example; it throws if it cannot. */
 export type FileReader = (path: string) => string | Uint8Array
 
+/** The arguments of one endpoint text, for who writes an {@link EndpointParser}. */
 export class EndpointArguments {
   readonly #description: Description
   readonly #usage: string

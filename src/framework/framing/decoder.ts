@@ -6,6 +6,7 @@
  */
 import type { FrameBuffer } from './frame-buffer.ts'
 
+/** One wire format: finds the next frame in the bytes that have arrived. */
 export interface Decoder<F> {
   /** What the frames are called in a trace: `line`, `netstring`. */
   readonly type?: string

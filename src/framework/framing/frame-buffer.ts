@@ -14,6 +14,7 @@ const least = 64
 /** Memory for so much more than what is pending: little enough to hold, enough that growing stays linear. */
 const headroom = 1.25
 
+/** The bytes that belong to no frame yet: what a {@link Decoder} looks at, and takes frames from. */
 export class FrameBuffer {
   /** Where the pending bytes are: the chunk, or memory of our own in which a frame is joined. */
   #bytes: Uint8Array = nothing

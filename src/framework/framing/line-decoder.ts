@@ -16,6 +16,7 @@ export interface LineRules {
   readonly maxLength: number
 }
 
+/** Finds lines: what is inside of a LineReceiver. */
 export class LineDecoder implements Decoder<Uint8Array> {
   readonly type = 'line'
   readonly #rules: LineRules

@@ -22,6 +22,7 @@ export class TextLineDecoder implements DelimitedDecoder<string> {
     this.#lines = new LineDecoder(rules)
   }
 
+  /** The delimiter as bytes. */
   get delimiter(): Uint8Array {
     return this.#lines.delimiter
   }

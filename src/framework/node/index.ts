@@ -1,6 +1,8 @@
 /**
  * `couplet/node`: the reactor over Node's sockets, `react`, the way to write a program, and Node's streams from and to
  * connections.
+ *
+ * @module couplet/node
  */
 import { type Main, Run } from './react.ts'
 import { reactor } from './script-reactor.ts'

@@ -27,6 +27,7 @@ const longestUniqueId = 128
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
+/** Reads one header from bytes in any pieces. */
 export class ProxyHeaderParser {
   readonly #maxLength: number
   /** What has arrived and is not answered yet. */

@@ -44,6 +44,7 @@ export interface ProxySSL {
   readonly keyAlgorithm: string | undefined
 }
 
+/** What a PROXY protocol header says. */
 export class ProxyHeader {
   readonly version: 1 | 2
   /** `LOCAL`: the proxy connects for itself, to see whether we live. `PROXY`: for a client. Version 1 is `PROXY`. */

@@ -5,6 +5,7 @@
  */
 import { defer, EMPTY, type MonoTypeOperatorFunction, type Observable, repeat, retry, tap, timer } from 'rxjs'
 import type { Clock } from '../core/clock.ts'
+import type { Reactor } from '../core/reactor.ts'
 import { type Backoff, backoff, type BackoffOptions } from '../tasks/backoff.ts'
 import { reactorScheduler } from './reactor-scheduler.ts'
 
@@ -15,7 +16,7 @@ export interface TryAgainOptions extends BackoffOptions {
 }
 
 /** A reactor, or as much of one as waiting needs. */
-export type ClockWithChance = Clock & { random(): number }
+export type ClockWithChance = Clock & Pick<Reactor, 'random'>
 
 /**
  * Subscribes again after an error, later and later (see `backoff`); a value brings the wait back to its beginning. The

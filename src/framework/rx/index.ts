@@ -1,5 +1,7 @@
 /**
  * `couplet/rx`: Deferreds and connections as Observables, and back. Needs `rxjs` 7.8 beside it.
+ *
+ * @module couplet/rx
  */
 
 /* Deferreds */

@@ -21,6 +21,7 @@ import {
 export interface ReceiverListener<In> {
   /** After the protocol's own `connectionMade`. */
   made(transport: Transport): void
+  /** A message came. */
   received(message: In): void
   /** After the protocol's own `connectionLost`. */
   lost(reason: ConnectionClosed): void

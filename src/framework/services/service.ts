@@ -48,6 +48,7 @@ export abstract class Service {
   /** Who waits until it is stopped. */
   #stopsAwaited: Deferred<void>[] = []
 
+  /** How far it is between start and stop. */
   get state(): ServiceState {
     return this.#state
   }

@@ -22,6 +22,7 @@ interface End<R> {
   readonly outcome: Awaited<R> | Failure
 }
 
+/** One piece of work, as {@link Cooperator.cooperate} gives it. */
 export class CooperativeTask<R = unknown> {
   readonly #work: Iterator<unknown, R, undefined>
   readonly #stepper: Stepper

@@ -20,6 +20,7 @@ export interface CooperatorOptions {
   readonly started?: boolean
 }
 
+/** Does long pieces of work a few steps at a time, in turn. */
 export class Cooperator {
   readonly #clock: Clock
   readonly #steps: number

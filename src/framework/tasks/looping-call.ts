@@ -10,6 +10,7 @@ import { Deferred } from '../deferred/deferred.ts'
 import type { Failure } from '../deferred/failure.ts'
 import { execute } from '../deferred/wrapping.ts'
 
+/** Calls a function again and again, at a steady pace. */
 export class LoopingCall {
   readonly #clock: Clock
   #f: (count: number) => unknown

@@ -1,5 +1,7 @@
 /**
  * `couplet/testing`: what the test of a protocol needs, and of a transport; and no test runner.
+ *
+ * @module couplet/testing
  */
 export { AccumulatingProtocol } from './accumulating-protocol.ts'
 export { assertNoResult, failureResultOf, successResultOf } from './deferred-assertions.ts'

@@ -10,18 +10,23 @@ import { type Hook, Protocol } from '../core/protocol.ts'
 
 /** What a {@link Witness} does when it is told something. */
 export interface WitnessScript {
+  /** In `connectionMade`. */
   made?(self: Witness): Hook
+  /** In `dataReceived`. */
   data?(self: Witness, chunk: Uint8Array): Hook
+  /** In `connectionLost`. */
   lost?(self: Witness, reason: ConnectionClosed): Hook
   /** Asked at the peer's end: a complaint about the input, or nothing. */
   ended?(self: Witness): Error | void
   /** With it the witness has a `readConnectionLost`, and keeps the connection when the peer has ended. */
   readLost?(self: Witness): Hook
+  /** In `writeConnectionLost`. */
   writeLost?(self: Witness): Hook
   /** With it the witness has a `stopping`, and is not closed when it is asked to stop. */
   stopping?(self: Witness): Hook
 }
 
+/** @inline */
 type Call = 'made' | 'data' | 'inputEnded' | 'readLost' | 'writeLost' | 'stopping' | 'lost'
 
 /**

@@ -10,7 +10,7 @@ import type { Command } from './command.ts'
 
 /** Answers a command: with its response, now or later; or by throwing, or failing with, one of its errors. */
 export type Responder<A, R> = (values: A, peer: AMP) => Answer<R> | PromiseLike<Answer<R>>
-/** A response without anything required in it may be nothing. @inline */
+/** A response without anything required in it may be nothing. */
 type Answer<R> = Partial<R> extends R ? R | void : R
 
 /** A command, and who answers it here. */

@@ -168,7 +168,7 @@ export class Attempt {
       this.#soon(to, 'kernel', 1_000_000, () => {
         if (!far.gone) this.#confirm(there, to, port, far, losses + 1)
       })
-    this.#travel('connect', there, to, losses, {
+    this.#travel('acknowledgement', there, to, losses, {
       arrives: () => {
         if (port.reactor.process.dead) far.disown()
         else if (port.isFull) again()
@@ -269,6 +269,7 @@ export class Attempt {
   ): void {
     const { timeline } = this.#network
     const random = (): RandomStream => (this.#random ??= this.#network.random(`connection:${this.#name}:handshake`))
+    // The kernel answers at once, and a program asks when it comes to it.
     const departs = kind === 'connect' ? Math.max(timeline.now, this.#from.process.now) : timeline.now
     const arrives = (): void => {
       const fate = path.clear ? 'arrives' : path.fate(kind, this.#name, undefined, losses, random)

@@ -17,9 +17,12 @@ import type { TransportCapability, TransportWorld } from './transport-world.ts'
 
 /** The two functions of a test runner that the contract needs; those of vitest, jest, mocha and `node:test` will do. */
 export interface TestRunner {
+  /** Groups tests. */
   readonly describe: (name: string, body: () => void) => unknown
+  /** One test. */
   readonly it: {
     (name: string, body: () => Promise<void>): unknown
+    /** One that is not run, and says so. */
     readonly skip: (name: string, body: () => Promise<void>) => unknown
   }
 }
