@@ -330,7 +330,6 @@ describe('a rule', () => {
       [
         'connect client>server % -',
         'accept server>client % -',
-        'connect client>server % -',
         'data client>server % 5',
         'end client>server % -',
         'end server>client % -',
