@@ -43,7 +43,7 @@ function twisted(role: 'server' | 'caller'): Subject[] {
 }
 
 function ours(role: 'server' | 'caller', name: string, speaks: Speaks): Subject {
-  return { name, speaks, command: sibling(`amp-${role}.ts`, name) }
+  return { name, speaks, command: sibling(`amp-${role}`, name) }
 }
 
 const servers = [
@@ -58,7 +58,7 @@ const callers = [ours('caller', 'couplet', 'amp'), ours('caller', 'json', 'json'
 type Measure = (subject: number, work: { connections: number; window: number }) => Promise<Slice>
 
 async function answering(children: Child[]): Promise<Measure> {
-  const load = new Child(...sibling('amp-caller.ts', 'bytes'))
+  const load = new Child(...sibling('amp-caller', 'bytes'))
   const started = servers.map(({ command }) => new Child(...command))
   children.push(load, ...started)
   const ports = await Promise.all(started.map(async (child) => Number(await child.next())))

@@ -54,7 +54,7 @@ interface Server {
 
 async function started(): Promise<ReadonlyMap<string, Server>> {
   const names = [...new Set(comparisons.flat())].filter((name) => name !== 'twisted')
-  const commands = new Map(names.map((name) => [name, sibling('echo-server.ts', name)]))
+  const commands = new Map(names.map((name) => [name, sibling('echo-server', name)]))
   const python = pythonWithTwisted()
   if (python === undefined) console.error('SKIPPED: Twisted, which is not installed (apt-get install python3-twisted)')
   else commands.set('twisted', [python, join(import.meta.dirname, 'work', 'echo_twisted.py')])
@@ -82,7 +82,7 @@ async function slice({ child, port }: Server, client: Child, load: Load): Promis
 
 async function measure(rounds: number, kinds: readonly string[]): Promise<void> {
   const servers = await started()
-  const client = new Child(...sibling('echo-load.ts'))
+  const client = new Child(...sibling('echo-load'))
   const names = [...servers.keys()]
   for (const kind of kinds) {
     const load = loads[kind]

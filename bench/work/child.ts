@@ -48,7 +48,7 @@ export class Child {
 
 /** The command that runs another program of this folder, with the options that this process was started with. */
 export function sibling(name: string, ...argv: readonly string[]): string[] {
-  return [process.execPath, ...process.execArgv, join(import.meta.dirname, name), ...argv]
+  return [process.execPath, ...process.execArgv, join(import.meta.dirname, `${name}.js`), ...argv]
 }
 
 /** Answers what this process is asked. It ends when nobody can ask any more. */

@@ -1,8 +1,8 @@
 /**
  * What one connection has yet to send: pieces in order, the small ones gathered in the reactor's scratch memory.
  *
- * Measured ways: up to 2 KiB it is cheaper to copy a piece than to hand the kernel one more; a scratch that belongs to
- * the reactor costs an idle connection nothing. No ancestor.
+ * Measured ways: up to 2 KiB it is cheaper to copy a piece than to hand the kernel one more; a scratch and a queue that
+ * belong to the reactor cost an idle connection nothing. No ancestor.
  */
 import type { Data } from './bytes.ts'
 import type { Scratch, Turn } from './turn.ts'
@@ -28,19 +28,29 @@ export class SendQueue {
   #runEnd = 0
   /** Scratches that pieces of this turn point into, one entry a run. */
   #held: Scratch[] = []
-  /** Scratches that pieces given out by `take` point into. */
+  /** Pieces given out by `take`, and the scratches that they point into. */
+  #given: Uint8Array[] = []
   #heldInFlight: Scratch[] = []
+  #inFlight = 0
   /** Where pieces are parked: the last block, and how much of it is filled. */
   #block: Uint8Array | undefined
   #blockUsed = 0
+
+  /** Its connection is to flush it at the end of this turn. */
+  dirty = false
 
   constructor(turn: Turn) {
     this.#turn = turn
   }
 
-  /** Bytes that wait here. */
+  /** Bytes that wait here, to be taken. */
   get size(): number {
     return this.#size
+  }
+
+  /** Bytes that were taken, and of which nobody has said that they left. */
+  get inFlight(): number {
+    return this.#inFlight
   }
 
   /** Adds to the end. @returns how many bytes that were */
@@ -50,38 +60,35 @@ export class SendQueue {
     return length
   }
 
-  /** Takes the first `most` bytes, or all if there are fewer. They stay as they are until {@link taken} is called. */
+  /**
+   * Takes the first `most` bytes, or all if there are fewer. They stay as they are until {@link taken} is called; the
+   * list of them is used again then.
+   */
   take(most: number): readonly Uint8Array[] {
-    if (this.#size <= most) {
-      this.#endRun()
-      const held = this.#heldInFlight
-      this.#heldInFlight = this.#held
-      this.#held = held
-      const all = this.#pieces
-      this.#empty()
-      return all
-    }
-    this.park()
-    let room = most
-    let whole = 0
-    for (const piece of this.#pieces) {
-      if (piece.length > room) break
-      room -= piece.length
-      whole++
-    }
-    const some = this.#pieces.splice(0, whole)
-    const next = this.#pieces[0]
-    if (room > 0 && next !== undefined) {
-      some.push(next.subarray(0, room))
-      this.#pieces[0] = next.subarray(room)
-    }
-    this.#parked = this.#pieces.length
-    this.#size -= most
-    return some
+    this.#endRun()
+    if (this.#size > most) return this.#takeSome(most)
+    const pieces = this.#pieces
+    this.#pieces = this.#given
+    this.#given = pieces
+    const held = this.#held
+    this.#held = this.#heldInFlight
+    this.#heldInFlight = held
+    this.#inFlight = this.#size
+    this.#size = 0
+    this.#parked = 0
+    this.#block = undefined
+    return pieces
   }
 
-  /** What {@link take} gave out is with the kernel: its memory can be used again. */
+  /** So many bytes of what {@link take} gave out are with the kernel. */
+  left(length: number): void {
+    this.#inFlight -= length
+  }
+
+  /** All that {@link take} gave out is with the kernel: its memory can be used again. */
   taken(): void {
+    this.#inFlight = 0
+    forget(this.#given)
     this.#release(this.#heldInFlight)
   }
 
@@ -100,9 +107,34 @@ export class SendQueue {
   /** Drops everything. */
   clear(): void {
     this.#endRun()
-    this.#empty()
+    forget(this.#pieces)
+    this.#parked = 0
+    this.#size = 0
+    this.#block = undefined
     this.#release(this.#held)
-    this.#release(this.#heldInFlight)
+    this.taken()
+    this.dirty = false
+  }
+
+  #takeSome(most: number): readonly Uint8Array[] {
+    this.park()
+    let room = most
+    let whole = 0
+    for (const piece of this.#pieces) {
+      if (piece.length > room) break
+      room -= piece.length
+      whole++
+    }
+    const some = this.#pieces.splice(0, whole)
+    const next = this.#pieces[0]
+    if (room > 0 && next !== undefined) {
+      some.push(next.subarray(0, room))
+      this.#pieces[0] = next.subarray(room)
+    }
+    this.#parked = this.#pieces.length
+    this.#size -= most
+    this.#inFlight = most
+    return (this.#given = some)
   }
 
   #addText(text: string): number {
@@ -171,15 +203,12 @@ export class SendQueue {
     }
   }
 
-  #empty(): void {
-    this.#pieces = []
-    this.#parked = 0
-    this.#size = 0
-    this.#block = undefined
-  }
-
   #release(held: Scratch[]): void {
-    for (const scratch of held) this.#turn.release(scratch)
-    held.length = 0
+    for (let scratch = held.pop(); scratch !== undefined; scratch = held.pop()) this.#turn.release(scratch)
   }
+}
+
+/** Empties a list that is used again. To set its length costs more, for the one or two entries that it has. */
+function forget(list: unknown[]): void {
+  while (list.length > 0) list.pop()
 }

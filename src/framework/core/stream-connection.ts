@@ -9,8 +9,8 @@ import { Deferred } from '../deferred/deferred.ts'
 import { report } from '../deferred/reporter.ts'
 import { type Seq, trace } from '../trace/hook.ts'
 import type { Address } from './address.ts'
-import { copy, type Data, toBytes } from './bytes.ts'
-import type { DelayedCall } from './clock.ts'
+import type { Data } from './bytes.ts'
+import { Ending } from './ending.ts'
 import {
   ConnectionAborted,
   type ConnectionClosed,
@@ -27,8 +27,9 @@ import { adopt, asError, guarded, type HookOwner } from './guard.ts'
 import { pullToPush, type PullProducer, type PushProducer } from './producer.ts'
 import type { Hook, Protocol } from './protocol.ts'
 import type { Reactor } from './reactor.ts'
-import { SendQueue } from './send-queue.ts'
+import type { SendQueue } from './send-queue.ts'
 import { checkTLSOptions, type StartTLSOptions, type TLSFacts } from './tls.ts'
+import { TLSUpgrade } from './tls-upgrade.ts'
 import type { Connection, LoseOptions } from './transport.ts'
 import type { Flushable } from './turn.ts'
 
@@ -51,15 +52,26 @@ const mostGathered = 128 * 1024
 /** After our FIN, so many bytes of the peer's are read and thrown away. */
 const mostDiscarded = 1024 * 1024
 
-/** TLS is being put on a connection that was made without it. */
-interface Upgrade {
-  readonly options: StartTLSOptions
-  readonly secured: Deferred<void>
-  /** What was written since, which is not for everybody's eyes. */
-  readonly held: Uint8Array[]
-  heldSize: number
-  begun: boolean
-  error: Error | undefined
+/** How far a connection has come in its life; it only goes on. */
+const Life = {
+  open: 0,
+  /** Closing has begun: nothing is delivered any more. */
+  losing: 1,
+  /** Both directions are over: the medium was told to close. */
+  closing: 2,
+  /** Everything was dropped: the medium was told to reset. */
+  aborted: 3,
+  /** The medium is closed. */
+  lost: 4,
+} as const
+type Life = (typeof Life)[keyof typeof Life]
+
+/** Places in the two streams, counted in bytes from where the trace began to look. */
+interface Offsets {
+  arrived: number
+  received: number
+  written: number
+  sent: number
 }
 
 export abstract class StreamConnection implements Connection, Flushable, HookOwner {
@@ -68,43 +80,29 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   protected readonly reactor: Reactor
   readonly #limits: ConnectionLimits
   readonly #ended: ((connection: StreamConnection) => void) | undefined
-  readonly #queue: SendQueue
+  /** Above so many queued bytes there is something to do about it. */
+  readonly #watermark: number
   #protocol: Protocol | undefined
 
-  #inFlight = 0
-  #dirty = false
-  #sent = 0
-  /** Offsets in the incoming stream, kept for the trace alone. */
-  #arrived = 0
-  #received = 0
-
+  /** Lent by the turn while there is something in it. */
+  #queue: SendQueue | undefined
   #producer: PushProducer | undefined
   #producerPaused = false
+
   #reading = false
   #paused = false
   #stalled = false
 
+  #life: Life = Life.open
   /** The output side: open, told to end once all is sent, the FIN on its way, the FIN with the kernel. */
   #output: 'open' | 'ending' | 'finishing' | 'finished' = 'open'
-  #inputOver = false
-  /** The peer's FIN is here, and the protocol cannot hear of it yet. */
-  #finWaits = false
-  /** Closing has begun: nothing is delivered any more. */
-  #losing = false
-  /** Both directions are over: the medium was told to close. */
-  #closing = false
-  #aborted = false
-  #lost = false
-  /** Why it ended, where that is settled before the medium has closed. */
-  #reason: ConnectionClosed | undefined
-  #truncated: Error | undefined
-  #cut: Error | undefined
-  #discarded = 0
-  #linger: DelayedCall | undefined
-  #deadline: DelayedCall | undefined
-  #watchers: Deferred<ConnectionClosed>[] | undefined
-  #tls: TLSFacts | undefined
-  #upgrade: Upgrade | undefined
+  /** The input side: open, the peer's FIN is here and the protocol cannot hear of it yet, over. */
+  #input: 'open' | 'finWaits' | 'over' = 'open'
+  /** Made when the end comes into sight: most connections are far from theirs. */
+  #end: Ending | undefined
+
+  #upgrade: TLSUpgrade | undefined
+  #offsets: Offsets | undefined
 
   /**
    * @param ended is called last of all, after `connectionLost`
@@ -115,17 +113,15 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     peer: Address,
     limits: ConnectionLimits = {},
     ended?: (connection: StreamConnection) => void,
-    tls?: TLSFacts,
   ) {
     this.reactor = reactor
     this.host = host
     this.peer = peer
     this.#limits = limits
+    this.#watermark = Math.min(highWater, this.#maxSendQueue)
     this.#ended = ended
-    this.#queue = new SendQueue(reactor.turn)
     const seq = trace?.at('conn.open', this, { addr: String(peer), p: reactor })
     if (seq !== undefined) trace?.mark(this, seq)
-    this.#tls = tls
   }
 
   /* ---------------------------------------------------------------- what a medium does */
@@ -142,15 +138,16 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   protected abstract transmit(pieces: readonly Uint8Array[]): boolean
   /** Bytes of what {@link transmit} was given that have not left. A medium that is asked may know better than we do. */
   protected stillInFlight(): number {
-    return this.#inFlight
+    return this.#queue?.inFlight ?? 0
   }
   /**
    * Everything written is transmitted, and reading has stopped: shake hands over what is there, verify the peer, and go
    * on encrypted. A medium that has no TLS leaves it out.
    *
-   * @returns fails with TLSError; then the medium is closed, and {@link closed} follows or has been called
+   * @returns fires when {@link tls} says so; fails with TLSError, and then the medium is closed, and {@link closed}
+   *   follows or has been called
    */
-  protected secure?(options: StartTLSOptions): Deferred<TLSFacts>
+  protected secure?(options: StartTLSOptions): Deferred<unknown>
   /** Everything is transmitted: tell the peer that no more will come, then call {@link finished}. */
   protected abstract finish(): void
   /** Both directions are over: close, then call {@link closed}, in a later event. */
@@ -167,8 +164,9 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
    */
   protected arrived(length: number, by?: Seq): Seq | undefined {
     if (trace === undefined) return undefined
-    const off = this.#arrived
-    this.#arrived += length
+    const offsets = this.#traced
+    const off = offsets.arrived
+    offsets.arrived += length
     return trace.at('bytes.arrive', this, { off, n: length }, by)
   }
 
@@ -178,7 +176,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
    * @param arrived what {@link arrived} returned, if it was called
    */
   protected received(chunk: Uint8Array, arrived = this.arrived(chunk.length)): void {
-    if (this.#losing || this.#aborted || this.#protocol === undefined) {
+    if (this.#life !== Life.open || this.#protocol === undefined) {
       this.#discard(chunk)
       return
     }
@@ -198,16 +196,17 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /** So many bytes of what {@link transmit} was given have left; more may follow. For media that can tell. */
   protected progressed(length: number): Seq | undefined {
-    if (this.#lost || this.#aborted) return undefined
-    this.#restartLinger()
-    return this.#left(length)
+    const queue = this.#queue
+    if (this.disconnected || queue === undefined) return undefined
+    this.#end?.restartLinger(this.#lingerTime)
+    return this.#left(queue, length)
   }
 
   /** What {@link transmit} could not hand on at once has left now. */
   protected transmitted(): void {
-    if (this.#lost || this.#aborted) return
-    this.#allLeft()
-    this.#restartLinger()
+    if (this.disconnected || this.#queue === undefined) return
+    this.#allLeft(this.#queue)
+    this.#end?.restartLinger(this.#lingerTime)
     const turn = this.reactor.turn
     turn.enter()
     this.flush()
@@ -216,11 +215,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /** Our FIN is with the kernel. */
   protected finished(): void {
-    if (this.#lost || this.#aborted) return
+    if (this.disconnected) return
     this.#output = 'finished'
     trace?.at('conn.half', this, { side: 'write' })
     if (!this.#losing && this.#protocol?.writeConnectionLost !== undefined) this.#call('writeConnectionLost')
-    this.#restartLinger()
+    this.#end?.restartLinger(this.#lingerTime)
     this.#advance()
   }
 
@@ -230,22 +229,25 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
    * @param cut what is wrong with it, if it is not an end that the peer can be held to
    */
   protected peerFinished(cut?: Error): void {
-    this.#cut ??= cut
-    if (this.#lost || this.#aborted || this.#inputOver) return
+    if (cut !== undefined) this.#ending.cut ??= cut
+    if (this.disconnected || this.#input === 'over') return
     // The end must not overtake what a paused protocol has yet to hear; nor can it be told to nobody.
-    this.#finWaits = !this.#losing && (this.#paused || this.#protocol === undefined)
-    if (this.#finWaits) return
-    this.#inputOver = true
+    if (!this.#losing && (this.#paused || this.#protocol === undefined)) {
+      this.#input = 'finWaits'
+      return
+    }
+    this.#input = 'over'
     trace?.at('conn.half', this, { side: 'read' })
     const protocol = this.#protocol
     if (!this.#losing && protocol !== undefined) {
       this.#guard('inputEnded', () => {
-        this.#truncated = protocol.inputEnded?.() ?? this.#cut
+        const truncated = protocol.inputEnded?.() ?? this.#end?.cut
+        if (truncated !== undefined) this.#ending.truncated = truncated
       })
-      if (this.#aborted) return
-      const goesOn = this.#truncated === undefined && !this.#losing && protocol.readConnectionLost !== undefined
+      if (this.disconnected) return
+      const goesOn = this.#end?.truncated === undefined && !this.#losing && protocol.readConnectionLost !== undefined
       if (goesOn) this.#call('readConnectionLost')
-      else this.#losing = true
+      else this.#grow(Life.losing)
     }
     this.#advance()
   }
@@ -256,15 +258,15 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
    * @param why what the error means, for people
    */
   protected failed(error: Error, why = error.message): void {
-    this.#reason ??= new ConnectionLost(`${this.peer}: connection lost: ${why}`, { cause: error })
+    this.#ending.reason ??= new ConnectionLost(`${this.peer}: connection lost: ${why}`, { cause: error })
   }
 
   /** The medium is closed; nothing will come from it any more. Never called from inside one of our calls to it. */
   protected closed(): void {
-    if (this.#lost) return
-    this.#lost = true
-    cancel(this.#linger)
-    cancel(this.#deadline)
+    if (this.#life === Life.lost) return
+    this.#life = Life.lost
+    const ending = this.#ending
+    ending.stopWaiting()
     const reason = this.#whyItEnded()
     this.#drop()
     this.#stopProducer()
@@ -272,15 +274,15 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     const seq = trace?.at('conn.lost', this, { reason: reason.name, clean: reason instanceof ConnectionDone })
     if (seq !== undefined) trace?.mark(this, seq)
     this.#guard('connectionLost', () => this.#protocol?.connectionLost(reason))
-    this.#watchers?.forEach((watcher) => watcher.callback(reason))
+    for (const watcher of ending.watchers ?? []) watcher.callback(reason)
     this.#ended?.(this)
   }
 
   /* ---------------------------------------------------------------- Connection */
 
   deliverTo(protocol: Protocol): void {
-    if (this.#reason !== undefined) throw this.#reason
-    if (this.#lost || this.#aborted) throw this.#whyItEnded()
+    if (this.#end?.reason !== undefined) throw this.#end.reason
+    if (this.disconnected) throw this.#whyItEnded()
     if (this.#protocol !== undefined) throw new Error(`${this.peer}: this connection has its protocol already`)
     this.#protocol = protocol
     const ends = { local: String(this.host), remote: String(this.peer) }
@@ -303,22 +305,22 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   askToStop(): void {
-    if (this.#lost || this.#losing || this.#aborted) return
+    if (this.disconnecting) return
     if (this.#protocol?.stopping === undefined) this.loseConnection()
     else this.#call('stopping')
   }
 
   whenLost(): Deferred<ConnectionClosed> {
     const watcher = new Deferred<ConnectionClosed>()
-    if (this.#lost) watcher.callback(this.#whyItEnded())
-    else (this.#watchers ??= []).push(watcher)
+    if (this.#life === Life.lost) watcher.callback(this.#whyItEnded())
+    else (this.#ending.watchers ??= []).push(watcher)
     return watcher
   }
 
   /* ---------------------------------------------------------------- Transport */
 
   get disconnecting(): boolean {
-    return this.#losing || this.#aborted || this.#lost
+    return this.#life !== Life.open
   }
 
   get paused(): boolean {
@@ -326,28 +328,24 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   get disconnected(): boolean {
-    return this.#lost || this.#aborted
+    return this.#life >= Life.aborted
   }
 
   get queued(): number {
-    return this.#queue.size + this.#inFlight + (this.#upgrade?.heldSize ?? 0)
+    const queue = this.#queue
+    const sending = queue === undefined ? 0 : queue.size + queue.inFlight
+    return this.#upgrade === undefined ? sending : sending + this.#upgrade.heldSize
   }
 
+  /** A medium that has TLS says here what it knows of it. */
   get tls(): TLSFacts | undefined {
-    return this.#tls
+    return undefined
   }
 
   write(data: Data): void {
     if (data.length === 0 || !this.#mayWrite) return
-    const before = this.queued
-    if (this.#upgrade === undefined) this.#enqueue(data)
-    else this.#hold(this.#upgrade, data)
-    if (before > 0 && this.queued > this.#maxSendQueue) {
-      this.abortConnection(new SendQueueOverflow(this.peer, this.queued, this.#maxSendQueue))
-    } else if (this.queued > highWater && this.#producer !== undefined && !this.#producerPaused) {
-      this.#producerPaused = true
-      this.#callProducer('pauseProducing')
-    }
+    const length = this.#upgrade === undefined ? this.#enqueue(data) : this.#upgrade.hold(data)
+    if (this.queued > this.#watermark) this.#overfull(length)
   }
 
   writeSequence(pieces: Iterable<Data>): void {
@@ -355,31 +353,30 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   loseConnection({ abortAfter, cause }: LoseOptions = {}): void {
-    if (this.#lost || this.#aborted) return
+    if (this.disconnected) return
     if (abortAfter !== undefined) {
-      cancel(this.#deadline)
-      this.#deadline = this.reactor.callLater(abortAfter, () => this.abortConnection(cause))
+      this.#ending.setDeadline(this.reactor.callLater(abortAfter, () => this.abortConnection(cause)))
     }
     // Settled now: how the medium ends after this is only a consequence.
-    if (cause !== undefined) this.#reason ??= this.#abortedBy(cause)
+    if (cause !== undefined) this.#ending.reason ??= this.#abortedBy(cause)
     if (this.#losing) return
-    this.#losing = true
+    this.#grow(Life.losing)
     trace?.at('conn.close', this, { how: 'lose' })
-    if (this.#finWaits) this.peerFinished()
+    if (this.#input === 'finWaits') this.peerFinished()
     else this.#advance()
   }
 
   abortConnection(cause?: Error): void {
-    if (this.#lost || this.#aborted) return
-    this.#aborted = true
-    this.#reason ??= this.#abortedBy(cause)
+    if (this.disconnected) return
+    this.#grow(Life.aborted)
+    this.#ending.reason ??= this.#abortedBy(cause)
     trace?.at('conn.close', this, { how: 'abort' })
     this.#drop()
     this.reset()
   }
 
   loseWriteConnection(): void {
-    if (this.#output !== 'open' || this.#losing || this.#aborted || this.#lost) return
+    if (this.#output !== 'open' || this.disconnecting) return
     this.#output = 'ending'
     this.#advance()
   }
@@ -389,15 +386,15 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     try {
       checkTLSOptions(options.role, options)
       if (this.secure === undefined) throw new UnsupportedAddress(this.peer, 'this transport knows no TLS')
-      if (this.#tls !== undefined || this.#upgrade !== undefined) throw new Error(`${this.peer}: TLS has begun already`)
-      if (this.disconnecting || this.#output !== 'open' || this.#inputOver || this.#finWaits) {
+      if (this.tls !== undefined || this.#upgrade !== undefined) throw new Error(`${this.peer}: TLS has begun already`)
+      if (this.disconnecting || this.#output !== 'open' || this.#input !== 'open') {
         throw new TLSError(this.peer, 'handshake', 'ERR_TLS_CLOSING', 'the connection is closing: too late for TLS')
       }
     } catch (error) {
       secured.errback(error)
       return secured
     }
-    this.#upgrade = { options, secured, held: [], heldSize: 0, begun: false, error: undefined }
+    this.#upgrade = new TLSUpgrade(options, secured)
     this.#adjustReading()
     // The frame in which this was called is to end first, so that what came behind it is seen.
     this.reactor.turn.soon(() => this.#beginTLS())
@@ -453,50 +450,73 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /** Sends what this turn has gathered. Called by the reactor's Turn. */
   flush(): void {
-    this.#dirty = false
-    if (this.#lost || this.#aborted) return
+    const queue = this.#queue
+    if (queue === undefined) return
+    queue.dirty = false
+    // What is secret waits in the upgrade, and nothing is in the queue by then.
     if (this.#upgrade?.begun === true) return
-    if (this.#inFlight > 0) this.#queue.park()
-    else this.#transmitAll()
+    if (queue.inFlight > 0) queue.park()
+    else this.#transmitAll(queue)
     if (this.#upgrade !== undefined) this.reactor.turn.soon(() => this.#beginTLS())
-    if (this.queued === 0) this.#drained()
-    else if (this.queued > highWater && this.#producer === undefined && this.#limits.readWhileFull !== true) {
+    if (this.#queue === queue && queue.size + queue.inFlight === 0) this.#returnQueue()
+    const { queued } = this
+    if (queued === 0) this.#drained()
+    else if (queued > highWater && this.#producer === undefined && this.#limits.readWhileFull !== true) {
       this.#stalled = true
       this.#adjustReading()
     }
   }
 
-  #enqueue(data: Data): void {
-    const length = this.#queue.add(data)
-    trace?.at('bytes.write', this, { off: this.#sent + this.#queue.size - length, n: length, data })
-    if (!this.#dirty) {
-      this.#dirty = true
+  /** @returns how many bytes that were */
+  #enqueue(data: Data): number {
+    const queue = (this.#queue ??= this.reactor.turn.lendQueue())
+    const length = queue.add(data)
+    if (trace !== undefined) this.#traceWrite(data, length)
+    if (!queue.dirty) {
+      queue.dirty = true
       this.reactor.turn.touch(this)
     }
-    if (this.#queue.size >= mostGathered && this.#inFlight === 0) this.#transmitAll()
+    return length
   }
 
-  #transmitAll(): void {
-    while (this.#queue.size > 0 && this.#inFlight === 0) {
-      const size = this.#queue.size
-      const pieces = this.#queue.take(mostInFlight)
-      this.#inFlight = size - this.#queue.size
-      this.#sent += this.#inFlight
-      if (!this.transmit(pieces)) return
-      this.#allLeft()
+  /** More waits than should, `length` bytes of it since the last write. */
+  #overfull(length: number): void {
+    const queue = this.#queue
+    const before = this.queued - length
+    if (queue !== undefined && queue.size >= mostGathered && queue.inFlight === 0) this.#transmitAll(queue)
+    const { queued } = this
+    // One write may be larger than all that may wait.
+    if (before > 0 && queued > this.#maxSendQueue) {
+      this.abortConnection(new SendQueueOverflow(this.peer, queued, this.#maxSendQueue))
+    } else if (queued > highWater && this.#producer !== undefined && !this.#producerPaused) {
+      this.#producerPaused = true
+      this.#callProducer('pauseProducing')
+    }
+  }
+
+  #transmitAll(queue: SendQueue): void {
+    while (queue.size > 0 && queue.inFlight === 0) {
+      if (!this.transmit(queue.take(mostInFlight))) return
+      this.#allLeft(queue)
     }
   }
 
   /** Some of what was in flight is with the kernel. */
-  #left(length: number): Seq | undefined {
-    const seq = trace?.at('bytes.sent', this, { off: this.#sent - this.#inFlight, n: length })
-    this.#inFlight -= length
+  #left(queue: SendQueue, length: number): Seq | undefined {
+    const seq = trace === undefined ? undefined : this.#traceSent(length)
+    queue.left(length)
     return seq
   }
 
-  #allLeft(): void {
-    if (this.#inFlight > 0) this.#left(this.#inFlight)
-    this.#queue.taken()
+  #allLeft(queue: SendQueue): void {
+    if (queue.inFlight > 0) this.#left(queue, queue.inFlight)
+    queue.taken()
+  }
+
+  #returnQueue(): void {
+    const queue = this.#queue
+    this.#queue = undefined
+    if (queue !== undefined) this.reactor.turn.returnQueue(queue)
   }
 
   /** Nothing waits any more: whoever was held back goes on. */
@@ -517,9 +537,10 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   get #mayWrite(): boolean {
-    if (this.#lost || this.#aborted) return false
-    if (this.#producer !== undefined) return this.#output === 'open' || this.#output === 'ending'
-    return this.#output === 'open' && !this.#losing
+    if (this.#life === Life.open && this.#output === 'open') return true
+    // A producer may finish what it has begun.
+    if (this.disconnected || this.#producer === undefined) return false
+    return this.#output === 'open' || this.#output === 'ending'
   }
 
   get #maxSendQueue(): number {
@@ -529,11 +550,10 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /* ---------------------------------------------------------------- reading */
 
   #adjustReading(): void {
-    if (this.#aborted || this.#lost) return
-    const ended = this.#inputOver || this.#finWaits
+    if (this.disconnected) return
     const heldBack = this.#protocol === undefined || this.#paused || this.#stalled
     // While closing we read on, and throw it away: unread input would turn our close into a reset.
-    const wanted = !ended && this.#upgrade === undefined && (this.#losing || !heldBack)
+    const wanted = this.#input === 'open' && this.#upgrade === undefined && (this.#losing || !heldBack)
     if (wanted === this.#reading) return
     this.#reading = wanted
     trace?.at('flow', this, { op: wanted ? 'resume' : 'pause', who: 'reading' })
@@ -543,34 +563,50 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /** In a later turn, as a FIN comes; by then the protocol may have paused again. */
   #tellOfFIN(): void {
-    if (this.#finWaits) this.reactor.turn.soon(() => this.peerFinished())
+    if (this.#input === 'finWaits') this.reactor.turn.soon(() => this.peerFinished())
   }
 
   #discard(chunk: Uint8Array): void {
-    if (this.#output !== 'finished' || this.#aborted) return
-    this.#discarded += chunk.length
-    if (this.#discarded > mostDiscarded) this.#stopLingering()
+    if (this.#output !== 'finished' || this.disconnected) return
+    const ending = this.#ending
+    ending.discarded += chunk.length
+    if (ending.discarded > mostDiscarded) this.#stopLingering()
+  }
+
+  /* ---------------------------------------------------------------- for the trace alone */
+
+  get #traced(): Offsets {
+    // What was written before anybody looked has no place in the trace.
+    return (this.#offsets ??= { arrived: 0, received: 0, written: 0, sent: 0 - this.queued })
   }
 
   #traceReceived(chunk: Uint8Array, arrived: Seq | undefined): Seq | undefined {
+    const offsets = this.#traced
     const span = trace?.begin('call', this, { what: 'dataReceived' }, arrived)
-    trace?.at('bytes.recv', this, { off: this.#received, n: chunk.length, data: chunk }, arrived)
-    this.#received += chunk.length
+    trace?.at('bytes.recv', this, { off: offsets.received, n: chunk.length, data: chunk }, arrived)
+    offsets.received += chunk.length
     return span
+  }
+
+  #traceWrite(data: Data, length: number): void {
+    this.#offsets ??= { arrived: 0, received: 0, written: 0, sent: length - this.queued }
+    trace?.at('bytes.write', this, { off: this.#offsets.written, n: length, data })
+    this.#offsets.written += length
+  }
+
+  #traceSent(length: number): Seq | undefined {
+    const offsets = this.#traced
+    const seq = trace?.at('bytes.sent', this, { off: offsets.sent, n: length })
+    offsets.sent += length
+    return seq
   }
 
   /* ---------------------------------------------------------------- TLS in the middle */
 
-  #hold(upgrade: Upgrade, data: Data): void {
-    const bytes = toBytes(data)
-    upgrade.held.push(bytes === data ? copy(bytes) : bytes)
-    upgrade.heldSize += bytes.length
-  }
-
   #beginTLS(): void {
     const upgrade = this.#upgrade
     if (upgrade === undefined || upgrade.begun || this.disconnected) return
-    if (this.#queue.size + this.#inFlight > 0) return
+    if (this.#queue !== undefined) return
     let pending = 0
     this.#guard('inputPending', () => {
       pending = this.#protocol?.inputPending?.() ?? 0
@@ -584,24 +620,24 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     }
     upgrade.begun = true
     this.secure?.(upgrade.options).addCallbacks(
-      (facts) => this.#secured(upgrade, facts),
+      () => this.#secured(upgrade),
       ({ value }) => {
         upgrade.error = asError(value)
-        this.#reason ??= new ConnectionLost(`${this.peer}: connection lost${because(upgrade.error)}`, {
-          cause: upgrade.error,
-        })
-        if (this.#lost) this.#endUpgrade(this.#reason)
+        const reason = (this.#ending.reason ??= new ConnectionLost(
+          `${this.peer}: connection lost${because(upgrade.error)}`,
+          { cause: upgrade.error },
+        ))
+        if (this.#life === Life.lost) this.#endUpgrade(reason)
       },
     )
   }
 
-  #secured(upgrade: Upgrade, facts: TLSFacts): void {
+  #secured(upgrade: TLSUpgrade): void {
     if (this.disconnected) return
-    this.#tls = facts
     this.#upgrade = undefined
     const turn = this.reactor.turn
     turn.enter()
-    for (const piece of upgrade.held) this.#enqueue(piece)
+    for (const piece of upgrade.drop()) this.#enqueue(piece)
     upgrade.secured.callback()
     turn.leave()
     this.#adjustReading()
@@ -611,49 +647,59 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   #endUpgrade(reason: ConnectionClosed): void {
     const upgrade = this.#upgrade
     this.#upgrade = undefined
-    if (upgrade === undefined || upgrade.secured.called) return
-    const why = 'the connection ended before it was secure'
-    upgrade.secured.errback(
-      upgrade.error ?? new TLSError(this.peer, 'handshake', 'ERR_TLS_CLOSED', why, { cause: reason }),
-    )
+    upgrade?.fail(this.peer, reason)
   }
 
   /* ---------------------------------------------------------------- closing */
 
   /** Goes on with closing, as far as it can go now. */
   #advance(): void {
-    if (this.#lost || this.#aborted) return
+    if (this.disconnected) return
     if (this.#losing) this.#adjustReading()
     else if (this.#output === 'open') return
     if (this.#producer !== undefined) return
-    if (this.#losing && this.#linger === undefined) this.#startLingering()
+    if (this.#losing && this.#ending.linger === undefined) this.#startLingering()
     if (this.queued > 0 || this.#upgrade !== undefined) return
     if (this.#output === 'open' || this.#output === 'ending') {
       this.#output = 'finishing'
       this.finish()
-    } else if (this.#output === 'finished' && this.#inputOver) {
+    } else if (this.#output === 'finished' && this.#input === 'over') {
       this.#closeMedium()
     }
   }
 
+  /** The connection comes to `life`; there is no way back. */
+  #grow(life: Life): void {
+    if (life > this.#life) this.#life = life
+  }
+
+  get #losing(): boolean {
+    return this.#life >= Life.losing
+  }
+
+  get #ending(): Ending {
+    return (this.#end ??= new Ending())
+  }
+
   #closeMedium(): void {
-    if (this.#closing) return
-    this.#closing = true
-    cancel(this.#linger)
+    if (this.#life >= Life.closing) return
+    this.#life = Life.closing
+    this.#end?.stopLingering()
     this.close()
   }
 
   #startLingering(): void {
-    const unsent = this.#queue.size + this.stillInFlight()
-    this.#linger = this.reactor.callLater(this.#lingerTime, () => {
-      const moves = this.#output !== 'finished' && this.#queue.size + this.stillInFlight() < unsent
+    const unsent = this.#unsent
+    this.#ending.linger = this.reactor.callLater(this.#lingerTime, () => {
+      const moves = this.#output !== 'finished' && this.#unsent < unsent
       if (moves) this.#startLingering()
       else this.#stopLingering()
     })
   }
 
-  #restartLinger(): void {
-    if (this.#linger?.active() === true) this.#linger.reset(this.#lingerTime)
+  /** Bytes that are not with the kernel, as far as can be known. */
+  get #unsent(): number {
+    return (this.#queue?.size ?? 0) + this.stillInFlight()
   }
 
   /** The peer had its time. What is with the kernel by now counts as delivered; what is not, does not. */
@@ -662,18 +708,17 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       this.#closeMedium()
       return
     }
-    const unsent = this.#queue.size + this.stillInFlight()
-    const timeout = new LingerTimeout(this.peer, this.#lingerTime, unsent)
-    this.#reason ??= new ConnectionLost(`${this.peer}: connection lost: ${timeout.message}`, { cause: timeout })
-    this.#aborted = true
+    const timeout = new LingerTimeout(this.peer, this.#lingerTime, this.#unsent)
+    this.#ending.reason ??= new ConnectionLost(`${this.peer}: connection lost: ${timeout.message}`, { cause: timeout })
+    this.#grow(Life.aborted)
     this.#drop()
     this.reset()
   }
 
   #drop(): void {
-    this.#queue.clear()
-    this.#inFlight = 0
-    if (this.#upgrade !== undefined) this.#upgrade.heldSize = 0
+    this.#queue?.clear()
+    this.#returnQueue()
+    this.#upgrade?.drop()
   }
 
   get #lingerTime(): number {
@@ -681,7 +726,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   #whyItEnded(): ConnectionClosed {
-    return (this.#reason ??= this.#reasonOfClose())
+    return (this.#ending.reason ??= this.#reasonOfClose())
   }
 
   #abortedBy(cause: Error | undefined): ConnectionAborted {
@@ -690,8 +735,9 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   #reasonOfClose(): ConnectionClosed {
     const { peer } = this
-    if (this.#truncated !== undefined) {
-      return new ConnectionLost(`${peer}: connection lost${because(this.#truncated)}`, { cause: this.#truncated })
+    const truncated = this.#end?.truncated
+    if (truncated !== undefined) {
+      return new ConnectionLost(`${peer}: connection lost${because(truncated)}`, { cause: truncated })
     }
     if (this.#output === 'finished') return withoutStack(() => new ConnectionDone())
     return new ConnectionLost(`${peer}: connection lost before everything was sent`)
@@ -718,7 +764,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   #soon(what: string, hook: () => Hook): void {
     this.reactor.turn.soon(() => {
-      if (!this.#lost && !this.#aborted) this.#guard(what, hook)
+      if (!this.disconnected) this.#guard(what, hook)
     })
   }
 
@@ -730,15 +776,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   hookFailed(error: unknown, what: string): void {
     let protocol = this.#protocol
     while (protocol?.wrappedProtocol !== undefined) protocol = protocol.wrappedProtocol
-    const fate = this.#lost ? '' : `, so the connection with ${this.peer} is aborted`
+    const fate = this.#life === Life.lost ? '' : `, so the connection with ${this.peer} is aborted`
     const name = protocol?.constructor.name ?? 'a connection'
     report({ error, what: `${what} of ${name} failed${fate}`, subject: protocol ?? this })
     this.abortConnection(asError(error))
   }
-}
-
-function cancel(call: DelayedCall | undefined): void {
-  if (call?.active() === true) call.cancel()
 }
 
 function because(cause: Error | undefined): string {

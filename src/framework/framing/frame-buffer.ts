@@ -72,6 +72,12 @@ export class FrameBuffer {
 
   /* ---------------------------------------------------------------- for receivers */
 
+  /** Nothing is pending, and `offset` bytes of the stream came before. What is held of another stream goes with the next chunk. */
+  startAt(offset: number): void {
+    this.#start = this.#end = this.scanned = 0
+    this.#before = offset
+  }
+
   /** How many bytes there are in all, with those that {@link more} has yet to show. */
   get pending(): number {
     return this.#end - this.#start + (this.#next === undefined ? 0 : this.#next.length - this.#joined)

@@ -15,16 +15,22 @@ import { trace } from '../trace/hook.ts'
 import type { Decoder } from './decoder.ts'
 import { FrameBuffer } from './frame-buffer.ts'
 
+const nothing = new Uint8Array(0)
+
+/** Lent to who has something pending; most receivers wait for the first byte of a frame, and then they need none. */
+let spare: FrameBuffer | undefined
+
 /**
  * A Protocol that gets frames instead of chunks. Once the close has begun, a frame was bad, or a hook threw, it gets
  * nothing more. It is a producer too: pause it, or its transport, and no frame comes until it is resumed, not even from
  * a chunk that is here already.
  */
 export abstract class FrameReceiver<F> extends Protocol implements PushProducer {
-  readonly #input = new FrameBuffer()
+  #lent: FrameBuffer | undefined
+  /** Bytes of the stream that came and went before `#lent` was lent. */
+  #offset = 0
   #raw = false
-  #delivering = false
-  #over = false
+  #phase: 'waiting' | 'delivering' | 'over' = 'waiting'
 
   /** The wire format. */
   protected abstract readonly decoder: Decoder<F>
@@ -69,14 +75,14 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
    */
   protected setFrameMode(extra?: Uint8Array): void {
     this.#raw = false
-    if (extra === undefined || extra.length === 0) return
+    if (extra === undefined || extra.length === 0 || this.#over) return
     this.#input.prepend(extra)
-    if (!this.#delivering) this.#deliverOnOurOwn()
+    if (this.#phase === 'waiting') this.#deliverOnOurOwn()
   }
 
   /** Drops what has arrived and was not delivered yet. @returns what it dropped */
   protected clearBuffer(): Uint8Array {
-    return this.#input.takeAll()
+    return this.#lent?.takeAll() ?? nothing
   }
 
   /** No frame comes until {@link resumeProducing}. */
@@ -99,29 +105,55 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
     if (this.#over || chunk.length === 0) return
     this.#input.append(chunk)
     // A hook that feeds us more gets it after it has returned.
-    if (!this.#delivering) this.#deliver()
+    if (this.#phase === 'waiting') this.#deliver()
   }
 
   override inputResumed(): void {
-    if (!this.#delivering && this.#input.pending > 0) this.#deliver()
+    if (this.#phase === 'waiting' && this.inputPending() > 0) this.#deliver()
   }
 
   override inputPending(): number {
-    return this.#input.pending
+    return this.#lent?.pending ?? 0
   }
 
   override inputEnded(): Error | undefined {
-    if (this.#raw && !this.#delivering) this.#deliver()
-    const have = this.#input.pending
+    if (this.#raw && this.#phase === 'waiting') this.#deliver()
+    const have = this.inputPending()
     return have === 0 ? undefined : new IncompleteFrame(have, this.decoder.needed?.(this.#input))
   }
 
   /* ---------------------------------------------------------------- the loop */
 
+  get #over(): boolean {
+    return this.#phase === 'over'
+  }
+
+  get #input(): FrameBuffer {
+    return (this.#lent ??= this.#lend())
+  }
+
+  #lend(): FrameBuffer {
+    const buffer = spare ?? new FrameBuffer()
+    spare = undefined
+    buffer.startAt(this.#offset)
+    return buffer
+  }
+
+  /** Nothing more is taken for now. */
+  #settle(input: FrameBuffer): void {
+    if (input.pending > 0) {
+      input.settle()
+      return
+    }
+    this.#offset = input.offset
+    this.#lent = undefined
+    spare = input
+  }
+
   #deliver(): void {
     const input = this.#input
     const { transport } = this
-    this.#delivering = true
+    this.#phase = 'delivering'
     let broken = true
     try {
       while (!this.#over && !transport.paused && !transport.disconnecting) {
@@ -129,10 +161,10 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
       }
       broken = false
     } finally {
-      this.#delivering = false
-      if (broken || transport.disconnecting) this.#over = true
-      if (this.#over) input.takeAll()
-      input.settle()
+      const over = this.#over || broken || transport.disconnecting
+      this.#phase = over ? 'over' : 'waiting'
+      if (over) input.takeAll()
+      this.#settle(input)
     }
   }
 
@@ -144,7 +176,7 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
       frame = this.decoder.decode(input)
     } catch (error) {
       if (!(error instanceof RemoteProtocolError)) throw error
-      this.#over = true
+      this.#phase = 'over'
       this.#adopt(this.frameRefused(error), 'frameRefused')
       return false
     }

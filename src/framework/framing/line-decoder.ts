@@ -16,24 +16,35 @@ export interface LineRules {
   readonly maxLength: number
 }
 
+/** What ends a line, as it was given and as it is looked for. */
+interface Delimiter {
+  readonly given: Data
+  readonly bytes: Uint8Array
+  /** Its last byte, which is what is looked for. */
+  readonly last: number
+}
+
+/** What most lines end with, once for all receivers. */
+const crlf = read('\r\n')
+
 /** Finds lines: what is inside of a LineReceiver. */
 export class LineDecoder implements Decoder<Uint8Array> {
-  readonly type = 'line'
   readonly #rules: LineRules
-  #given: Data | undefined
-  #delimiter: Uint8Array = toBytes('')
-  /** The delimiter's last byte, which is what is looked for. */
-  #last = 0
+  #delimiter = crlf
 
   /** @param rules are read anew for each line, so they may change between two */
   constructor(rules: LineRules) {
     this.#rules = rules
   }
 
+  get type(): string {
+    return 'line'
+  }
+
   /** The delimiter as bytes. @throws RangeError if it has none */
   get delimiter(): Uint8Array {
-    if (this.#rules.delimiter !== this.#given) this.#adopt(this.#rules.delimiter)
-    return this.#delimiter
+    if (this.#rules.delimiter !== this.#delimiter.given) this.#delimiter = read(this.#rules.delimiter)
+    return this.#delimiter.bytes
   }
 
   /**
@@ -43,17 +54,17 @@ export class LineDecoder implements Decoder<Uint8Array> {
    */
   decode(input: FrameBuffer): Uint8Array | undefined {
     const rules = this.#rules
-    if (rules.delimiter !== this.#given) {
-      this.#adopt(rules.delimiter)
+    if (rules.delimiter !== this.#delimiter.given) {
+      this.#delimiter = read(rules.delimiter)
       // What was looked through in vain was looked through for another delimiter.
       input.scanned = 0
     }
-    const delimiter = this.#delimiter
+    const { bytes: delimiter, last } = this.#delimiter
     const before = delimiter.length - 1
     const { maxLength } = rules
-    let end = input.indexOf(this.#last, input.scanned)
+    let end = input.indexOf(last, input.scanned)
     // The last byte alone does not make a delimiter: the ones before it must fit as well.
-    while (end >= 0 && !endsAt(input, end, delimiter)) end = input.indexOf(this.#last, end + 1)
+    while (end >= 0 && !endsAt(input, end, delimiter)) end = input.indexOf(last, end + 1)
     if (end < 0) {
       input.scanned = input.length
       if (input.length <= maxLength + before) return undefined
@@ -62,13 +73,13 @@ export class LineDecoder implements Decoder<Uint8Array> {
     }
     throw new LineTooLong(maxLength + 1, maxLength)
   }
+}
 
-  #adopt(delimiter: Data): void {
-    if (delimiter.length === 0) throw new RangeError('a delimiter has one byte or more; this one is empty')
-    this.#given = delimiter
-    this.#delimiter = toBytes(delimiter)
-    this.#last = this.#delimiter[this.#delimiter.length - 1]!
-  }
+function read(given: Data): Delimiter {
+  const bytes = toBytes(given)
+  const last = bytes.at(-1)
+  if (last === undefined) throw new RangeError('a delimiter has one byte or more; this one is empty')
+  return { given, bytes, last }
 }
 
 /** Whether `delimiter` ends with the byte at `end`, of which that is known already. */

@@ -18,10 +18,16 @@ export interface DelimitedDecoder<L> extends Decoder<L> {
 
 /** Subclass LineReceiver or TextLineReceiver; this is what they share. `L` is what a line comes as. */
 export abstract class LineFraming<L> extends FrameReceiver<L> {
-  /** What ends a line, in both directions; text stands for its UTF-8. A change counts from the next line on. */
-  delimiter: Data = '\r\n'
-  /** How long a line may be, in bytes, without its delimiter. A change counts from the next line on. */
-  maxLength = 16_384
+  // As Python's class attributes are: in an object of its own only where somebody sets them.
+  static {
+    this.prototype.delimiter = '\r\n'
+    this.prototype.maxLength = 16_384
+  }
+
+  /** What ends a line, in both directions: CRLF; text stands for its UTF-8. A change counts from the next line on. */
+  declare delimiter: Data
+  /** How long a line may be, in bytes, without its delimiter: 16 KiB. A change counts from the next line on. */
+  declare maxLength: number
 
   protected abstract override readonly decoder: DelimitedDecoder<L>
 

@@ -56,7 +56,8 @@ export class SocketConnection extends StreamConnection {
     }
     onFinish = function () {
       const connection = this[connectionOf]
-      if (connection.#resetting) connection.#resetNow()
+      // Its reset had to wait for this.
+      if (connection.disconnected) connection.#resetNow()
       else connection.finished()
     }
     onError = function (error) {
@@ -73,10 +74,6 @@ export class SocketConnection extends StreamConnection {
 
   #socket: OwnedSocket
   #secure: SecureSocket | undefined
-  /** `transmit` has promised to say when all has left. */
-  #promised = false
-  #onLeft: ((error?: Error | null) => void) | undefined
-  #resetting = false
 
   /**
    * @param socket connected, made with `allowHalfOpen`, and nobody else's; or one that is secure
@@ -91,7 +88,7 @@ export class SocketConnection extends StreamConnection {
     ended: (connection: Connection) => void,
   ) {
     const secure = socket instanceof Socket ? undefined : socket
-    super(reactor, host, peer, limits, ended, secure?.facts)
+    super(reactor, host, peer, limits, ended)
     this.#secure = secure
     this.#socket = this.#own(socket instanceof Socket ? socket : socket.socket)
   }
@@ -101,9 +98,11 @@ export class SocketConnection extends StreamConnection {
     owned[connectionOf] = this
     // A listener for 'data' would start the flow, unless it is stopped before.
     socket.pause()
+    const [nodes, ...others] = this.#secure === undefined ? socket.listeners('end') : []
     socket.on('data', onData)
     socket.on('end', onEnd)
-    socket.on('finish', onFinish)
+    // On a socket that may be half open Node's own listener does nothing, and to have two takes a list of 80 bytes.
+    if (nodes?.name === 'onReadableStreamEnd' && others.length === 0) socket.off('end', nodes as () => void)
     socket.on('error', onError)
     socket.on('close', onClose)
     // TLS has been reading while it shook hands, and what it saw of an end it has said before anybody listened.
@@ -112,9 +111,13 @@ export class SocketConnection extends StreamConnection {
     return owned
   }
 
+  override get tls(): TLSFacts | undefined {
+    return this.#secure?.facts
+  }
+
   protected override secure({ role, ...options }: StartTLSOptions): Deferred<TLSFacts> {
     const raw = this.#socket
-    raw.off('data', onData).off('end', onEnd).off('finish', onFinish).off('error', onError).off('close', onClose)
+    raw.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
     const shaken =
       role === 'client'
         ? secureAsClient(this.reactor, raw, this.peer, options)
@@ -153,15 +156,9 @@ export class SocketConnection extends StreamConnection {
     if (socket.writableLength === 0) return true
     // A callback costs a tick of its own even when the kernel takes all at once, as it nearly always does. So only now,
     // behind what waits, an empty write asks to be told.
-    this.#promised = true
-    socket.write(
-      nothing,
-      (this.#onLeft ??= (error) => {
-        if (!this.#promised || error) return
-        this.#promised = false
-        this.transmitted()
-      }),
-    )
+    socket.write(nothing, (error) => {
+      if (!error) this.transmitted()
+    })
     return false
   }
 
@@ -174,7 +171,7 @@ export class SocketConnection extends StreamConnection {
   }
 
   protected override finish(): void {
-    this.#socket.end()
+    this.#socket.on('finish', onFinish).end()
   }
 
   protected override close(): void {
@@ -187,8 +184,7 @@ export class SocketConnection extends StreamConnection {
     const ending = socket.writableEnded && !socket.writableFinished
     // TLS says goodbye before its end, and a peer that reads nothing takes no goodbye: that one cannot be waited for.
     if (ending && this.#secure !== undefined && this.stillInFlight() > 0) this.#secure.raw.destroy()
-    else if (ending) this.#resetting = true
-    else this.#resetNow()
+    else if (!ending) this.#resetNow()
   }
 
   #resetNow(): void {

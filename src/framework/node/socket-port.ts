@@ -144,6 +144,8 @@ export class SocketPort extends ListeningPort {
   /** Sockets that came in here and are not secure yet. */
   readonly #shaking = new Set<Socket>()
   readonly #mostConnections = mostConnections()
+  /** Where every connection comes in, if it can be only one place. One address for all of them takes less memory. */
+  readonly #ownAddress: Address | undefined
   /** Turned away, and not reported yet. */
   #shed = 0
   #reportedAt = -Infinity
@@ -168,6 +170,8 @@ export class SocketPort extends ListeningPort {
     this.#options = options
     this.#sockets = sockets
     this.#secure = secure
+    // (Whoever opened an inherited socket may have made it take what was meant for others.)
+    this.#ownAddress = address.kind === 'descriptor' || isAnyAddress(this.host) ? undefined : this.host
     server.on('connection', (socket: Socket) => this.#take(socket))
     server.on('error', (error) => report({ error, what: `The listener at ${this.host} failed`, subject: this }))
   }
@@ -193,7 +197,7 @@ export class SocketPort extends ListeningPort {
     } else if (this.#options.maxConnections === undefined && openInAll >= this.#mostConnections) {
       this.#turnAway(socket, openInAll, this.#mostConnections, '`ulimit -n`, or maxConnections')
     } else {
-      const host = tcpAddress(socket.localAddress, socket.localPort) ?? this.host
+      const host = this.#ownAddress ?? tcpAddress(socket.localAddress, socket.localPort) ?? this.host
       if (this.#secure === undefined) this.#open(socket, host, peer)
       else this.#shakeHands(this.#secure, socket, host, peer)
     }
@@ -260,6 +264,11 @@ export class SocketPort extends ListeningPort {
 function drop(socket: Socket): void {
   socket.on('error', () => {})
   resetSocket(socket)
+}
+
+/** Whether it stands for all the addresses of this machine. */
+function isAnyAddress(address: Address): boolean {
+  return (address.kind === 'IPv4' && address.host === '0.0.0.0') || (address.kind === 'IPv6' && address.host === '::')
 }
 
 /** With port 0 asked for, the port that it got; of an inherited socket, where it is. */
