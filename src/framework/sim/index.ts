@@ -34,3 +34,4 @@ export {
   simTestWith,
   type Stage,
 } from './trials/sim-test.ts'
+export { faultKinds } from './trials/swarm.ts'

@@ -25,7 +25,7 @@ import {
   TransformFactory,
   TransformService,
 } from 'couplet/poetry'
-import type { RandomStream, Sim, SimHost, SimTestOptions, Stage, Trouble } from 'couplet/sim'
+import { faultKinds, type RandomStream, type Sim, type SimHost, type SimTestOptions, type Stage } from 'couplet/sim'
 import { Watch } from './watch.ts'
 
 /** A system, and how it is tried. */
@@ -38,17 +38,7 @@ export interface System<Operation> {
  * A server that is killed, or has no descriptor left, hangs up as one does that has finished, so a protocol in which the
  * end of the connection is the end of the poem cannot tell: everything but that.
  */
-const nothingThatHangsUp: Trouble['kind'][] = [
-  'partition',
-  'hold',
-  'slow',
-  'swizzle',
-  'reset',
-  'cut',
-  'pause',
-  'busy',
-  'name',
-]
+const nothingThatHangsUp = faultKinds.filter((kind) => kind !== 'crash' && kind !== 'descriptors')
 
 const poem = toBytes(Array.from({ length: 40 }, (_, line) => `line ${line} of a poem that nobody knows\n`).join(''))
 

@@ -8,7 +8,7 @@ import type { Fault, Trouble } from '../faults/fault.ts'
 import { RandomStream } from '../random-stream.ts'
 import type { Knobs } from './scenario.ts'
 
-/** The kinds of faults there are. */
+/** The kinds of faults there are: filter them for a test in which not everything may happen. */
 export const faultKinds: readonly Trouble['kind'][] = [
   'partition',
   'hold',
