@@ -104,6 +104,14 @@ describe('Ten thousand calls at once', () => {
   })
 })
 
+it('A long call to a peer that takes everything leaves nothing behind that closing would wait for', () => {
+  const peer = new amp.AMP()
+  const transport = connected(peer)
+  peer.callRemote(Get, { number: 1, padding: new Uint8Array(65_535) }).addErrback(() => {})
+  expect(transport.value().length).toBeGreaterThan(65_535)
+  expect(transport.producer).toBeUndefined()
+})
+
 describe('A peer that takes no answers', () => {
   it('is not read from, and gets them all once it does', () => {
     const { sim, client, server } = talking(4096, new Raw())
