@@ -17,8 +17,6 @@ export async function startPoets(reactor: Reactor, seconds: string): Promise<[nu
   }
   const [one, two, three] = builtInPoems
   return [await listen(one), await listen(two), await listen(three)]
-  })
-  return [await one!, await two!, await three!]
 }
 
 /** Nobody listens here: a poet had this port, who has left. */

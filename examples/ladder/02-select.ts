@@ -1,5 +1,5 @@
 /**
- * Gets three poems at once, in one loop: it asks which of its sockets have something to say, and listens to those.
+ * Gets three poems at once, in a loop that asks which of its sockets have something to say.
  *
  * Look at `select`: the only line of the program that waits, and it waits for all poets. So it takes as long as the
  * slowest of them, on one thread. Such a loop is what a reactor is; it is the last one that you see on this ladder.

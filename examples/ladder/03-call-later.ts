@@ -1,5 +1,5 @@
 /**
- * Counts down three times at once: ask the reactor to call you later, and return.
+ * Counts down three times at once: asks the reactor to be called later, and returns.
  *
  * Look at the second line of the output: `main` is done before anybody has counted to anything. The reactor has the loop
  * and the list of calls to come; you have functions that are called and come back soon. And look at `reactor.stop`:

@@ -1,5 +1,5 @@
 /**
- * Who called me? A stack is drawn twice: in a function that `main` calls, and in the same one when the reactor does.
+ * Draws the stack twice, called by `main` and called by the reactor: who called me?
  *
  * Look at who is not in the second stack: `main`. It has returned, and whatever it had on its stack is gone: its
  * variables, unless a function remembers them, and its `try`. From top to bottom you see the rooms of the framework that

@@ -1,5 +1,5 @@
 /**
- * An exception in the loop: one call throws, it is reported, and the calls after it are made as if nothing had happened.
+ * An exception in the loop ends one call, is reported, and the next calls are made as if nothing had happened.
  *
  * Look at the `try` around `callLater`: it catches nothing, because when the call is made nobody is there any more who
  * called; the reactor is, and it has other things to do than to die for you. Whoever wants to hear of an error that comes

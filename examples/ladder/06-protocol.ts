@@ -1,5 +1,5 @@
 /**
- * The first protocol: an object for each conversation, which is told what happens on it and never asks.
+ * The first protocol is an object for each conversation, which is told what happens on it and never asks.
  *
  * Look at where the loop of 02-select has gone: into the reactor. What is left of it is `dataReceived`. A factory makes
  * a protocol for each connection and knows what they have in common: here, how many poems are missing. And look at who

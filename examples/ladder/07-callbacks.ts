@@ -1,5 +1,5 @@
 /**
- * Callbacks: `getPoetry` takes a function and calls it with the poem, so that any program can use it. And what goes wrong.
+ * Callbacks, and what goes wrong with them: `getPoetry` takes a function, and calls it with the poem.
  *
  * Look for the fourth poem, whose poet is not there: its callback is never called, and nobody will ever say why. Look for
  * the third: its callback throws, and the error does not come to whoever asked for the poem, but to the protocol, which

@@ -1,5 +1,5 @@
 /**
- * Deferred: `getPoetry` returns the poem that is not here yet, and whoever asked says what to do when it comes, or fails.
+ * A Deferred is a poem that is not here yet: whoever asked says what to do when it comes, or fails.
  *
  * Look at `getPoetry`: it gets no functions any more, and `main` knows when all have ended, one way or the other. A
  * Deferred fires once: a second `callback` is an error, and a failure that nobody takes is reported. Look at

@@ -1,5 +1,5 @@
 /**
- * Errors: a Deferred's chain has two rails, and an errback is where one changes back from the lower to the upper.
+ * Errors take the lower of the two rails of a chain, until an errback brings them back to the upper one.
  *
  * Look at who is called for which poem. A callback is for poems; it is skipped when there is none. An errback is for
  * failures: `trap` lets those go on that it does not know, and what it returns is what the next callback gets. The last

@@ -1,5 +1,5 @@
 /**
- * Transforms: what a callback returns is what the next one gets, so a poem goes down the chain and comes out changed.
+ * Transforms a poem on its way down the chain: what a callback returns is what the next one gets.
  *
  * Look at the second poem: it does not get past the type case, which has no accents. So the stages below that one are
  * skipped, the numbers too, and the errback at the end has no poem to print. Look at `orElse` in the second round:

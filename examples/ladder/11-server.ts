@@ -1,5 +1,5 @@
 /**
- * A server: the same two classes, the other way round; the factory makes a protocol for whoever comes in.
+ * A server has the same two classes, the other way round: the factory makes a protocol for whoever comes in.
  *
  * Look at what the reader has to do to be told the end: nothing; the connection's end is the poem's. `loseConnection`
  * delivers first what was written. Look at what the factory is for: each visitor hears another poem, and that is not the

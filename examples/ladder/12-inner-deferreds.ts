@@ -1,5 +1,5 @@
 /**
- * Inner Deferreds: a callback that returns a Deferred makes the chain wait for it, as if the chain had been longer.
+ * A callback that returns a Deferred makes the chain wait for it, as if the chain had been longer.
  *
  * Look at what the poem's Deferred says of itself: it waits for another one, at first for the poet's, then for one that
  * its own callback has made later; and it has fewer and fewer callbacks left. The poem goes to a transform server over a

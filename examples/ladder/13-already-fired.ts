@@ -1,5 +1,5 @@
 /**
- * Already fired: a proxy that keeps its poem answers with a Deferred, whether the poem is here or is still to be fetched.
+ * A proxy that keeps its poem answers with a Deferred, which has fired already or is yet to fire.
  *
  * Look at the order: `addCallback` of a Deferred that has fired calls its callback at once, before it returns; of one that
  * has not, later. For whoever asks it is the same code. And look at how often the poet was asked: Ann and Ben came before

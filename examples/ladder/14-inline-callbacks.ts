@@ -1,5 +1,5 @@
 /**
- * inlineCallbacks: the callbacks are still there, but the program is written as if it waited.
+ * With inlineCallbacks the callbacks are still there, but the program is written as if it waited.
  *
  * Look at `yield*`: there the function is left, and called again when the Deferred has fired, with its value, or with its
  * error thrown. So loops, `try` and `finally` work across the waiting. It is 12-inner-deferreds in other words. Look at

@@ -1,6 +1,5 @@
 /**
- * Many Deferreds as one: `deferredList` waits for all, `gatherResults` for all or the first failure, `race` for the first
- * success.
+ * Many Deferreds as one, in three ways: wait for all, for all or the first failure, for the first success.
  *
  * Look at when each of them fires. There are four poets, and one of them is not there. `deferredList` tells of each how it
  * ended; `gatherResults` has nothing to give any more once one has failed, and does not wait for the others; `race` does

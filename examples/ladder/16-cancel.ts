@@ -1,5 +1,5 @@
 /**
- * Cancel: who has asked for something may say that it is not wanted any more, and whoever works for it stops.
+ * Cancels what is not wanted any more: the reader says so, and the poet stops.
  *
  * Look at both sides. Ann's chain gets a CancelledError, and her poet learns in the middle of the poem that she has left;
  * he does not go on talking to nobody. One cancels the Deferred that one holds; what that means is known by whoever made

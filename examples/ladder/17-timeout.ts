@@ -1,5 +1,5 @@
 /**
- * Timeout: a cancel that the clock does, if the result is not there in time.
+ * A timeout is a cancel that the clock does, if the result is not there in time.
  *
  * Look at the order: `addTimeout` covers what stands above it in the chain, and turns the CancelledError that comes of it
  * into TimeoutError; the errback below knows what to do then. The slow poet's reader has hung up as well, so nobody is

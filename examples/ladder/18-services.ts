@@ -1,5 +1,5 @@
 /**
- * Services: a program is made of parts that are started one after another, and stopped in reverse.
+ * Services are the parts of a program, started one after another and stopped in reverse.
  *
  * Look at the order. The library needs its poems before anybody may come in: its start takes as long as the poets do, and
  * the door opens after that. Then press Ctrl-C: the door closes first; nobody has written a signal handler. Each part only

@@ -1,5 +1,5 @@
 /**
- * Observable: a Deferred is one value, later; an Observable is many, one after another, as they come.
+ * An Observable is many values, one after another as they come, where a Deferred is one.
  *
  * Look at the lines: they are printed while the poets speak, and nobody waits for the end of a poem. `merge` is what
  * `gatherResults` is for Deferreds. `take(2)` has enough after two lines: it unsubscribes, and that hangs up, as `cancel`
