@@ -234,3 +234,4 @@ export { type WriteOptions } from './policies/write-throttle.ts'
 
 /* protocols: finished ones */
 export * as amp from './protocols/amp.ts'
+export * as portForward from './protocols/port-forward.ts'
