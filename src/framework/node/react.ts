@@ -8,6 +8,7 @@ import { basename, extname } from 'node:path'
 import { inspect } from 'node:util'
 import type { DelayedCall } from '../core/clock.ts'
 import { isPromiseLike } from '../deferred/deferred.ts'
+import { leaveCluster, whenPrimaryIsLost } from './cluster-worker.ts'
 import type { NodeReactor } from './node-reactor.ts'
 import { longestTimeout } from './system-timers.ts'
 
@@ -62,6 +63,7 @@ export class Run {
     this.#process.on('SIGTERM', this.#onSignal)
     this.#process.on('beforeExit', this.#onNothingLeft)
     stdout.on('error', this.#onOutputError)
+    whenPrimaryIsLost(() => this.#reactor.abortConnections())
     this.#reactor.whenStopped().addCallback(() => this.#stopPorts())
     try {
       const returned = main(this.#reactor, ...argv)
@@ -157,15 +159,18 @@ export class Run {
   }
 
   /**
-   * Ends the program when its child processes have ended and all that it wrote has left; open ports, connections and
-   * timers do not hold it up.
+   * Ends the program when its child processes have ended, all that it wrote has left, and, of a worker, the primary
+   * knows; open ports, connections and timers do not hold it up.
    */
   #exit(code: number): void {
     if (this.#exiting) return
     this.#exiting = true
     if (this.#deadline?.active() === true) this.#deadline.cancel()
     clearInterval(this.#stay)
-    this.#reactor.endChildren({ killAfter: this.#drain }).addCallback(() => this.#leave(code))
+    this.#reactor
+      .endChildren({ killAfter: this.#drain })
+      .addCallback(() => leaveCluster(this.#reactor, this.#drain))
+      .addCallback(() => this.#leave(code))
   }
 
   #leave(code: number): void {
