@@ -43,7 +43,8 @@ async function main(
   })
   process.on('SIGHUP', () => {
     oneAtATime.run(async () => {
-      for (const worker of [...workers]) {
+      const old = [...workers]
+      for (const worker of old) {
         await hire()
         await retire(worker)
       }
