@@ -5,6 +5,7 @@
  * `connectionLost(reason)`, a mistake of the program's is thrown. Every one has a `name`, a `code`, and, where
  * another error lies beneath it, a `cause`. Ancestor: `twisted.internet.error`.
  */
+import { CancelledError } from '../deferred/errors.ts'
 import type { Address } from './address.ts'
 
 /** A host or an address as text, for a message. @inline */
@@ -85,6 +86,12 @@ export class ConnectingCancelledError extends ConnectError {
   constructor(address: Subject, options?: ErrorOptions) {
     super(address, 'the attempt to connect was cancelled', options)
   }
+}
+
+/** What an attempt fails with whose Deferred was cancelled, with the reason that was given, if any. */
+export function attemptCancelled(address: Subject, reason: unknown): ConnectingCancelledError {
+  const cause = new CancelledError(undefined, reason === undefined ? {} : { cause: reason })
+  return new ConnectingCancelledError(address, { cause })
 }
 
 /** None of a host's addresses could be reached. The message says of each why, up to eight of them. */

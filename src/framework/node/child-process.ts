@@ -8,7 +8,7 @@ import { spawn, type ChildProcess as NodeProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { ProcessAddress } from '../core/address.ts'
 import { type ChildProcess, type SpawnOptions, terminate } from '../core/child-process.ts'
-import { ConnectingCancelledError } from '../core/errors.ts'
+import { attemptCancelled } from '../core/errors.ts'
 import {
   processEnding,
   type ProcessEnding,
@@ -20,7 +20,6 @@ import type { Reactor } from '../core/reactor.ts'
 import type { ConnectionLimits } from '../core/stream-connection.ts'
 import type { LoseOptions } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
-import { CancelledError } from '../deferred/errors.ts'
 import { report } from '../deferred/reporter.ts'
 import { trace } from '../trace/hook.ts'
 import { PipeConnection } from './pipe-connection.ts'
@@ -48,8 +47,7 @@ export function startProcess(
   const started = new Deferred<ChildProcess>((_, reason) => {
     child?.stdio.abortConnection()
     child?.stderr?.abortConnection()
-    const cause = new CancelledError(undefined, reason === undefined ? {} : { cause: reason })
-    started.errback(new ConnectingCancelledError(address, { cause }))
+    started.errback(attemptCancelled(address, reason))
   })
   const fail = (error: Error): void => {
     reactor.turn.soon(() => {

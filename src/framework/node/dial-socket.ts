@@ -8,12 +8,11 @@
 import { connect, type Socket } from 'node:net'
 import type { IPAddress, UNIXAddress } from '../core/address.ts'
 import { connectTimeout } from '../core/dial-host.ts'
-import { type ConnectError, ConnectingCancelledError, TCPTimedOutError } from '../core/errors.ts'
+import { type ConnectError, attemptCancelled, TCPTimedOutError } from '../core/errors.ts'
 import type { DialOptions, Reactor } from '../core/reactor.ts'
 import type { TLSClientOptions } from '../core/tls.ts'
 import type { Connection } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
-import { CancelledError } from '../deferred/errors.ts'
 import { trace } from '../trace/hook.ts'
 import { secureAsClient, type SecureSocket } from './secure-socket.ts'
 import { socketOptions } from './socket-options.ts'
@@ -30,8 +29,7 @@ export function dialSocket(
   open: (socket: Socket | SecureSocket, raw: Socket) => Connection,
 ): Deferred<Connection> {
   const dialed = new Deferred<Connection>((_, reason) => {
-    const cause = new CancelledError(undefined, reason === undefined ? {} : { cause: reason })
-    fail(new ConnectingCancelledError(address, { cause }))
+    fail(attemptCancelled(address, reason))
   })
   const socket = connect({ ...socketOptions, ...whereTo(address), ...whereFrom(bindAddress) })
   const timer = reactor.callLater(timeout, () => fail(new TCPTimedOutError(address, timeout)))

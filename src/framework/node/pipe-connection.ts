@@ -9,6 +9,7 @@ import type { Address } from '../core/address.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import type { Reactor } from '../core/reactor.ts'
 import { type ConnectionLimits, StreamConnection } from '../core/stream-connection.ts'
+import { inHandle } from './in-handle.ts'
 import { whyLost } from './system-errors.ts'
 
 export class PipeConnection extends StreamConnection {
@@ -99,10 +100,7 @@ export class PipeConnection extends StreamConnection {
   }
 
   protected override stillInFlight(): number {
-    // One large write is called done when all of it is; the handle, Node's own, knows how far it has come.
-    const handle: unknown = this.#output === undefined ? undefined : Reflect.get(this.#output, '_handle')
-    const size: unknown = typeof handle === 'object' && handle !== null && Reflect.get(handle, 'writeQueueSize')
-    return typeof size === 'number' ? size : super.stillInFlight()
+    return (this.#output && inHandle(this.#output)) ?? super.stillInFlight()
   }
 
   protected override finish(): void {

@@ -13,6 +13,7 @@ import type { StartTLSOptions, TLSFacts, TLSServerOptions } from '../core/tls.ts
 import type { Connection } from '../core/transport.ts'
 import type { Deferred } from '../deferred/deferred.ts'
 import { execute } from '../deferred/wrapping.ts'
+import { inHandle } from './in-handle.ts'
 import { resetSocket } from './reset-socket.ts'
 import { secureAsClient, type SecureSocket, SecureServer } from './secure-socket.ts'
 import { whyLost } from './system-errors.ts'
@@ -163,11 +164,7 @@ export class SocketConnection extends StreamConnection {
   }
 
   protected override stillInFlight(): number {
-    // One large write is called done when all of it is; the handle, Node's own, knows how far it has come.
-    const handle: unknown = Reflect.get(this.#socket, '_handle')
-    const size: unknown =
-      typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'writeQueueSize') : undefined
-    return typeof size === 'number' ? size : super.stillInFlight()
+    return inHandle(this.#socket) ?? super.stillInFlight()
   }
 
   protected override finish(): void {

@@ -6,13 +6,12 @@
  */
 import type { Readable, Writable } from 'node:stream'
 import { StandardIOAddress } from '../core/address.ts'
-import { CannotListenError, ConnectError, ConnectingCancelledError, UnsupportedAddress } from '../core/errors.ts'
+import { CannotListenError, ConnectError, attemptCancelled, UnsupportedAddress } from '../core/errors.ts'
 import { type Accept, ListeningPort } from '../core/listening-port.ts'
 import type { DialOptions, ListenOptions, Reactor } from '../core/reactor.ts'
 import type { ConnectionLimits } from '../core/stream-connection.ts'
 import type { Connection } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
-import { CancelledError } from '../deferred/errors.ts'
 import { fail } from '../deferred/wrapping.ts'
 import { PipeConnection } from './pipe-connection.ts'
 import { StandardOutput } from './standard-output.ts'
@@ -31,8 +30,7 @@ let taken = false
  */
 export function dialStandardIO(reactor: Reactor, options: DialOptions): Deferred<StandardIO> {
   const dialed = new Deferred<StandardIO>((_, reason) => {
-    const cause = new CancelledError(undefined, reason === undefined ? {} : { cause: reason })
-    dialed.errback(new ConnectingCancelledError(address, { cause }))
+    dialed.errback(attemptCancelled(address, reason))
   })
   reactor.turn.soon(() => {
     if (dialed.called) return

@@ -7,6 +7,7 @@
  */
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
+import { inHandle } from './in-handle.ts'
 
 export class StandardOutput extends Writable {
   readonly #stdout: Writable
@@ -18,11 +19,9 @@ export class StandardOutput extends Writable {
     stdout.on('error', () => {})
   }
 
-  /** Bytes that the system has not taken yet. One large write is called done when all of it is. */
+  /** Bytes that the system has not taken yet. */
   get unsent(): number {
-    // Node's own handle knows how far it has come.
-    const size: unknown = Reflect.get(this.#handle ?? {}, 'writeQueueSize')
-    return typeof size === 'number' ? size : this.writableLength
+    return inHandle(this.#stdout) ?? this.writableLength
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, taken: (error?: Error | null) => void): void {

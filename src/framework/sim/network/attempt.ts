@@ -10,7 +10,7 @@ import { connectTimeout } from '../../core/dial-host.ts'
 import {
   ConnectBindError,
   ConnectError,
-  ConnectingCancelledError,
+  attemptCancelled,
   ConnectionRefusedError,
   NoRouteError,
   TCPTimedOutError,
@@ -18,7 +18,6 @@ import {
 import type { DialOptions } from '../../core/reactor.ts'
 import type { Connection } from '../../core/transport.ts'
 import { Deferred } from '../../deferred/deferred.ts'
-import { CancelledError } from '../../deferred/errors.ts'
 import { trace } from '../../trace/hook.ts'
 import { keyOf, type RandomStream, scrambled } from '../random-stream.ts'
 import type { SimHost } from '../sim-host.ts'
@@ -59,8 +58,7 @@ export class Attempt {
     this.#name = `${from.name}>${address}#${from.count(address)}`
     this.#key = keyOf(this.#name)
     this.result = new Deferred<Connection>((_result, reason) => {
-      const cause = new CancelledError(undefined, reason === undefined ? {} : { cause: reason })
-      this.#fail(new ConnectingCancelledError(address, { cause }))
+      this.#fail(attemptCancelled(address, reason))
     })
     this.#timeout = options.timeout ?? connectTimeout
     this.#deadline = this.#event(from, 'program', () => this.#fail(new TCPTimedOutError(address, this.#timeout)))
