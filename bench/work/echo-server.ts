@@ -14,6 +14,9 @@ export interface Memory {
   readonly heap: number
 }
 
+/** A line may be so long, in bytes; what a LineReceiver takes, and its end. */
+const longest = 16_384 + 2
+
 class EchoLines extends LineReceiver {
   override lineReceived(received: Uint8Array): void {
     this.sendLine(received)
@@ -32,12 +35,12 @@ const servers: Readonly<Record<string, () => Promise<number>>> = {
     listen((socket) =>
       socket.on(
         'data',
-        splitter((each) => void socket.write(each)),
+        splitter(socket, (each) => socket.write(each)),
       ),
     ),
   'net, corked': () =>
     listen((socket) => {
-      const split = splitter((each) => void socket.write(each))
+      const split = splitter(socket, (each) => socket.write(each))
       socket.on('data', (chunk: Buffer) => {
         socket.cork()
         split(chunk)
@@ -49,17 +52,25 @@ const servers: Readonly<Record<string, () => Promise<number>>> = {
   'couplet, bytes': () => serve(Factory.forProtocol(() => new EchoBytes())),
 }
 
-/** Lines with their ends, as a careful splitter by hand finds them. */
-function splitter(onLine: (each: Buffer) => void): (chunk: Buffer) => void {
+/**
+ * Lines with their ends, as a careful splitter by hand finds them: what is left over waits, a line without end is refused,
+ * and who does not take the answers is not read from.
+ */
+function splitter(socket: Socket, onLine: (each: Buffer) => boolean): (chunk: Buffer) => void {
   let rest: Buffer | undefined
+  socket.on('drain', () => void socket.resume())
   return (chunk) => {
     const all = rest === undefined ? chunk : Buffer.concat([rest, chunk])
     let start = 0
+    let more = true
     for (let end = all.indexOf(10); end >= 0; end = all.indexOf(10, start)) {
-      onLine(all.subarray(start, end + 1))
+      if (end - start > longest) return void socket.destroy()
+      more = onLine(all.subarray(start, end + 1))
       start = end + 1
     }
     rest = start < all.length ? all.subarray(start) : undefined
+    if (rest !== undefined && rest.length > longest) socket.destroy()
+    else if (!more) socket.pause()
   }
 }
 
