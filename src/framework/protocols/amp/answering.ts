@@ -31,8 +31,8 @@ export class Answering {
   readonly #sender: AnswerSender
   #locator: CommandLocator
   #ownLocator: CommandLocator | undefined
-  /** What a responder is still working at. */
-  readonly #open = new Set<string>()
+  /** What a responder is still working at. Not there until one takes its time: most connections are idle. */
+  #open: Set<string> | undefined
   #lastName = ''
 
   /**
@@ -62,7 +62,7 @@ export class Answering {
     }
     const responding = this.#locator.locateResponder(name)
     if (responding === undefined) return this.#unhandled(box, ask)
-    if (ask !== undefined && this.#open.has(ask)) {
+    if (ask !== undefined && this.#open?.has(ask) === true) {
       throw new AmpProtocolError('a question was asked under the name of one that is not answered yet')
     }
     let values: object
@@ -93,15 +93,15 @@ export class Answering {
       this.#answer(command, ask, answer)
       return
     }
-    if (ask !== undefined) this.#open.add(ask)
+    if (ask !== undefined) (this.#open ??= new Set()).add(ask)
     const later = answer instanceof Deferred ? (answer as Deferred<unknown>) : Deferred.fromPromise(answer)
     later.addCallbacks(
       (value) => {
-        if (ask !== undefined) this.#open.delete(ask)
+        if (ask !== undefined) this.#open?.delete(ask)
         this.#answer(command, ask, value)
       },
       (failure: Failure) => {
-        if (ask !== undefined) this.#open.delete(ask)
+        if (ask !== undefined) this.#open?.delete(ask)
         this.#responderFailed(command, ask, failure.value)
       },
     )

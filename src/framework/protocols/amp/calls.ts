@@ -24,7 +24,8 @@ interface Call {
 }
 
 export class Calls {
-  #open = new Map<number, Call>()
+  /** By number. Not there until something was asked: most connections of a server never ask. */
+  #open: Map<number, Call> | undefined
   #count = 0
   #reason: Error | undefined
 
@@ -35,7 +36,7 @@ export class Calls {
 
   /** How many questions are not answered yet. */
   get waiting(): number {
-    return this.#open.size
+    return this.#open?.size ?? 0
   }
 
   /** The number of the next question, by which it is called on the wire. Twisted counts those without an answer too. */
@@ -46,6 +47,7 @@ export class Calls {
   /** A question was asked. Cancelling the Deferred changes nothing for the peer: its answer is dropped. */
   open(number: number, command: Command): Deferred<object> {
     const deferred = new Deferred<object>()
+    this.#open ??= new Map()
     this.#open.set(number, { command, deferred })
     return deferred
   }
@@ -85,19 +87,19 @@ export class Calls {
   end(reason: ConnectionClosed): void {
     this.#reason = reason
     const open = this.#open
-    this.#open = new Map()
-    for (const { deferred } of open.values()) if (!deferred.called) deferred.errback(reason)
+    this.#open = undefined
+    for (const { deferred } of open?.values() ?? []) if (!deferred.called) deferred.errback(reason)
   }
 
   #take({ bytes }: Box, value: number): Call {
     const start = value + 2
     const end = start + lengthAt(bytes, value)
     const number = nameAsNumber(bytes, start, end)
-    const call = this.#open.get(number)
+    const call = this.#open?.get(number)
     if (call === undefined) {
       throw new AmpProtocolError(`an answer came to ${escaped(bytes.subarray(start, end))}, which was not asked`)
     }
-    this.#open.delete(number)
+    this.#open?.delete(number)
     return call
   }
 }

@@ -9,6 +9,9 @@ import type { PushProducer } from '../../core/producer.ts'
 import { highWater } from '../../core/stream-connection.ts'
 import type { Transport } from '../../core/transport.ts'
 
+/** Shared by all in which nothing waits; nothing is ever added to it. */
+const nothing: Uint8Array[] = []
+
 /** Whose boxes they are. */
 export interface OutboxOwner {
   readonly transport: Transport
@@ -19,7 +22,7 @@ export interface OutboxOwner {
 export class Outbox implements PushProducer {
   readonly #owner: OutboxOwner
   readonly #roomMade: () => void
-  #waiting: Uint8Array[] = []
+  #waiting: Uint8Array[] = nothing
   /** How many of them have left already. */
   #gone = 0
   /** Bytes of the others. */
@@ -46,6 +49,7 @@ export class Outbox implements PushProducer {
       if (!this.#full) this.#unregister()
       return true
     }
+    if (this.#waiting === nothing) this.#waiting = []
     this.#waiting.push(box)
     this.#size += box.length
     const { transport, maxUnsent } = this.#owner
@@ -69,7 +73,7 @@ export class Outbox implements PushProducer {
 
   /** Forgets what waits. */
   drop(): void {
-    this.#waiting = []
+    this.#waiting = nothing
     this.#gone = 0
     this.#size = 0
   }
