@@ -29,7 +29,7 @@ let depth = 0
 const begin = recorder.events.findIndex(({ k }) => k === 'bytes.arrive')
 for (const { k, what, n } of recorder.events.slice(begin)) {
   if (k === 'end') depth--
-  else console.log(`${'. '.repeat(depth)}${k} ${what ?? n ?? ''}`.trimEnd())
+  else console.log(`${'. '.repeat(depth)}${[k, what ?? n].join(' ').trimEnd()}`)
   if (k === 'call' || k === 'd.fire' || k === 'd.run' || k === 'rx.next') depth++
 }
 // → bytes.arrive 1
