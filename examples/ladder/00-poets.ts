@@ -1,9 +1,10 @@
 /**
  * Three slow poets, whom the programs of the ladder talk to: they say a line, are silent for a while, say the next.
  *
- * Look at how they sound: run this, and listen to one of them with `nc 127.0.0.1 PORT`. They cost nearly no time and no
- * memory; what takes long is the silence. Try: three `nc` at once, to the same poet. Try: poets who take their time:
- * `npm run example -- ladder/00-poets 1` (seconds of silence before each line; most programs of the ladder take that).
+ * Look at how they sound: run this, and listen to one of them with `nc 127.0.0.1 PORT`. They cost nearly no time and
+ * no memory; what takes long is the silence. Try: three `nc` at once, to the same poet. Try: poets who take their
+ * time: `npm run example -- ladder/00-poets 1` (seconds of silence before each line; most programs of the ladder take
+ * that).
  */
 import { IPv4Address, type ListeningPort, type Reactor, toBytes } from 'couplet'
 import { react } from 'couplet/node'
@@ -35,7 +36,7 @@ export function numberOf({ host }: ListeningPort): number {
 export async function main(reactor: Reactor, seconds = '0.25') {
   const ports = await startPoets(reactor, seconds)
   for (const [index, { title, author }] of builtInPoems.entries()) {
-    console.log(`nc 127.0.0.1 ${ports[index]}   # ${title}, by ${author}`)
+    console.log(`nc 127.0.0.1 ${ports[index]}   # ${author}: ${title}`)
   }
   await reactor.whenStopped()
 }

@@ -1,9 +1,10 @@
 /**
  * Gets three poems one after another, as a blocking client has to: it listens to one poet and to nobody else.
  *
- * Look at the times: a second for each poem, three in all, and nearly all of that is silence. The other poets could have
- * spoken meanwhile, if anybody had asked them. (Node has no `recv` that blocks the whole program; a loop that does not
- * leave a poet before his last line comes to the same.) Try: slower poets, `npm run example -- ladder/01-blocking 1`.
+ * Look at the times: a second for each poem, three in all, and nearly all of that is silence. The other poets could
+ * have spoken meanwhile, if anybody had asked them. (Node has no `recv` that blocks the whole program; a loop that
+ * does not leave a poet before his last line comes to the same.) Try: slower poets,
+ * `npm run example -- ladder/01-blocking 1`.
  */
 import { connect } from 'node:net'
 import type { Reactor } from 'couplet'

@@ -1,9 +1,10 @@
 /**
  * Counts down three times at once: asks the reactor to be called later, and returns.
  *
- * Look at the second line of the output: `main` is done before anybody has counted to anything. The reactor has the loop
- * and the list of calls to come; you have functions that are called and come back soon. And look at `reactor.stop`:
- * whoever is last turns off the light. Try: a countdown that is cancelled (`callLater` returns a call; `call.cancel()`).
+ * Look at the first line of the output: `main` is done before anybody has counted to anything. The reactor has the
+ * loop and the list of calls to come; you have functions that are called and come back soon. And look at
+ * `reactor.stop`: whoever is last turns off the light. Try: a countdown that is cancelled (`callLater` returns a call;
+ * `call.cancel()`).
  */
 import type { Reactor } from 'couplet'
 import { react } from 'couplet/node'

@@ -2,8 +2,8 @@
  * Draws the stack twice, called by `main` and called by the reactor: who called me?
  *
  * Look at who is not in the second stack: `main`. It has returned, and whatever it had on its stack is gone: its
- * variables, unless a function remembers them, and its `try`. From top to bottom you see the rooms of the framework that
- * a timer comes through; the files are in src/framework. Try: draw one in `dataReceived` of 06-protocol.
+ * variables, unless a function remembers them, and its `try`. From top to bottom you see the rooms of the framework
+ * that a timer comes through; the files are in src/framework. Try: draw one in `dataReceived` of 06-protocol.
  */
 import type { Reactor } from 'couplet'
 import { react } from 'couplet/node'

@@ -2,9 +2,10 @@
  * An exception in the loop ends one call, is reported, and the next calls are made as if nothing had happened.
  *
  * Look at the `try` around `callLater`: it catches nothing, because when the call is made nobody is there any more who
- * called; the reactor is, and it has other things to do than to die for you. Whoever wants to hear of an error that comes
- * later needs another way; that is what Deferreds are for. Try: without `setReporter` the report goes to the console,
- * with its stack. Try: throw in `main` itself; there somebody is waiting, and the program ends with exit code 1.
+ * called; the reactor is, and it has other things to do than to die for you. Whoever wants to hear of an error that
+ * comes later needs another way; that is what Deferreds are for. Try: without `setReporter` the report goes to the
+ * console, with its stack. Try: throw in `main` itself; there somebody is waiting, and the program ends with exit code
+ * 1.
  */
 import { type Reactor, setReporter } from 'couplet'
 import { react } from 'couplet/node'

@@ -1,9 +1,9 @@
 /**
  * The first protocol is an object for each conversation, which is told what happens on it and never asks.
  *
- * Look at where the loop of 02-select has gone: into the reactor. What is left of it is `dataReceived`. A factory makes
- * a protocol for each connection and knows what they have in common: here, how many poems are missing. And look at who
- * calls `reactor.stop`: the factory. So no program can use it that has something else to do; 07 goes on from there.
+ * Look at where the loop of 02-select has gone: into the reactor. What is left of it is `dataReceived`. A factory
+ * makes a protocol for each connection and knows what they have in common: here, how many poems are missing. And look
+ * at who calls `reactor.stop`: the factory. So no program can use it that has something else to do; 07 mends that.
  * Try: draw the stack of 04-stack in `dataReceived`. Try: without `clientConnectionFailed`, ask at port 9 as well.
  */
 import { ClientFactory, type Connector, join, Protocol, type Reactor, toText } from 'couplet'

@@ -1,10 +1,10 @@
 /**
  * Callbacks, and what goes wrong with them: `getPoetry` takes a function, and calls it with the poem.
  *
- * Look for the fourth poem, whose poet is not there: its callback is never called, and nobody will ever say why. Look for
- * the third: its callback throws, and the error does not come to whoever asked for the poem, but to the protocol, which
- * has nothing to do with it, and from there to the log. Try: give `getPoetry` a second function for errors, and count
- * what you must change to have both called once at most, and one of them always; 08 has that as an object.
+ * Look for the fourth poem, whose poet is not there: its callback is never called, and nobody will ever say why. Look
+ * for the third: its callback throws, and the error does not come to whoever asked for the poem, but to the protocol,
+ * which has nothing to do with it, and from there to the log. Try: give `getPoetry` a second function for errors, and
+ * count what you must change to have both called once at most, and one of them always; 08 has that as an object.
  */
 import { ClientFactory, join, Protocol, type Reactor, setReporter, toText } from 'couplet'
 import { react } from 'couplet/node'

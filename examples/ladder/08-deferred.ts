@@ -3,8 +3,8 @@
  *
  * Look at `getPoetry`: it gets no functions any more, and `main` knows when all have ended, one way or the other. A
  * Deferred fires once: a second `callback` is an error, and a failure that nobody takes is reported. Look at
- * `connectionLost`, too: a poem is whole if the poet hung up properly; half a poem is a failure. Try: leave `addErrback`
- * out. Try: fire twice. (`getPoetry` of couplet/poetry, which the next programs use, is this one with limits.)
+ * `connectionLost`, too: a poem is whole if the poet hung up properly; half a poem is a failure. Try: leave
+ * `addErrback` out. Try: fire twice. (The next programs use `getPoetry` of couplet/poetry: the same, with limits.)
  */
 import { ClientFactory, type ConnectionClosed, ConnectionDone, type Connector, Deferred } from 'couplet'
 import { join, Protocol, type Reactor, toText } from 'couplet'

@@ -2,10 +2,10 @@
  * Errors take the lower of the two rails of a chain, until an errback brings them back to the upper one.
  *
  * Look at who is called for which poem. A callback is for poems; it is skipped when there is none. An errback is for
- * failures: `trap` lets those go on that it does not know, and what it returns is what the next callback gets. The last
- * poem is whole, but its callback has a bug: that goes to the errbacks below it, never to those above, never to the poet.
- * Try: put the last errback first. Try: see such chains drawn, by `npm run get-poetry -- --chain 10000 9` beside
- * `npm run slowpoetry`.
+ * failures: `trap` lets those go on that it does not know, and what it returns is what the next callback gets. The
+ * last poem is whole, but its callback has a bug: that goes to the errbacks below it, never to those above, never to
+ * the poet. Try: put the last errback first. Try: see such chains drawn, by `npm run get-poetry -- --chain 10000 9`
+ * beside `npm run slowpoetry`.
  */
 import { ConnectError, Factory, type Failure, Protocol, type Reactor, TCPClientEndpoint } from 'couplet'
 import { react } from 'couplet/node'

@@ -2,8 +2,8 @@
  * Transforms a poem on its way down the chain: what a callback returns is what the next one gets.
  *
  * Look at the second poem: it does not get past the type case, which has no accents. So the stages below that one are
- * skipped, the numbers too, and the errback at the end has no poem to print. Look at `orElse` in the second round:
- * it keeps what it had when a stage fails, so the chain goes on. Where one handles an error decides what one still has.
+ * skipped, the numbers too, and the errback at the end has no poem to print. Look at `orElse` in the second round: it
+ * keeps what it had when a stage fails, so the chain goes on. Where one handles an error decides what one still has.
  * Try: other transforms: `npm run example -- ladder/10-transform 0.25 backwards shout` (or `acrostic`).
  */
 import { type Reactor, TCPClientEndpoint } from 'couplet'

@@ -2,9 +2,10 @@
  * A server has the same two classes, the other way round: the factory makes a protocol for whoever comes in.
  *
  * Look at what the reader has to do to be told the end: nothing; the connection's end is the poem's. `loseConnection`
- * delivers first what was written. Look at what the factory is for: each visitor hears another poem, and that is not the
- * protocol's business. The program visits itself twice, and then waits for you: `nc 127.0.0.1 PORT`; Ctrl-C ends it.
- * Try: say the visitor's address in front of the poem. Try: another place, `npm run example -- ladder/11-server tcp:9000`.
+ * delivers first what was written. Look at what the factory is for: each visitor hears another poem, and that is not
+ * the protocol's business. The program visits itself twice, and then waits for you: `nc 127.0.0.1 PORT`; Ctrl-C ends
+ * it. Try: say the visitor's address in front of the poem. Try: another place,
+ * `npm run example -- ladder/11-server tcp:9000`.
  */
 import { type Address, Factory, Protocol, type Reactor, serverFromString, TCPClientEndpoint } from 'couplet'
 import { react } from 'couplet/node'

@@ -1,10 +1,11 @@
 /**
  * A callback that returns a Deferred makes the chain wait for it, as if the chain had been longer.
  *
- * Look at what the poem's Deferred says of itself: it waits for another one, at first for the poet's, then for one that
- * its own callback has made later; and it has fewer and fewer callbacks left. The poem goes to a transform server over a
- * connection of its own, and whoever gets it at the end need not know. (The server's transform returns a Deferred, too.)
- * Try: ask for `mumble`, which the server has not: the failure inside is the one outside. Try: `poem.cancel()` meanwhile.
+ * Look at what the poem's Deferred says of itself: it waits for another one, at first for the poet's, then for one
+ * that its own callback has made later; and it has fewer and fewer callbacks left. The poem goes to a transform server
+ * over a connection of its own, and whoever gets it at the end need not know. (The server's transform returns a
+ * Deferred, too.) Try: ask for `mumble`, which the server has not: the failure inside is the one outside. Try:
+ * `poem.cancel()` meanwhile.
  */
 import { inspect } from 'node:util'
 import { deferLater, type Reactor, TCPClientEndpoint } from 'couplet'

@@ -1,11 +1,11 @@
 /**
  * A proxy that keeps its poem answers with a Deferred, which has fired already or is yet to fire.
  *
- * Look at the order: `addCallback` of a Deferred that has fired calls its callback at once, before it returns; of one that
- * has not, later. For whoever asks it is the same code. And look at how often the poet was asked: Ann and Ben came before
- * there was a poem; a hundred at once would be a hundred fetches. Try: let them share one. Keeping the Deferred in place
- * of the poem does not do it: it has one chain, and whoever comes second gets what the first one's callback returned.
- * `PoemCache` of couplet/poetry does it.
+ * Look at the order: `addCallback` of a Deferred that has fired calls its callback at once, before it returns; of one
+ * that has not, later. For whoever asks it is the same code. And look at how often the poet was asked: Ann and Ben
+ * came before there was a poem; a hundred at once would be a hundred fetches. Try: let them share one. Keeping the
+ * Deferred in place of the poem does not do it: it has one chain, and whoever comes second gets what the first one's
+ * callback returned. `PoemCache` of couplet/poetry does it.
  */
 import { type Deferred, Factory, Protocol, type Reactor, succeed, TCPClientEndpoint } from 'couplet'
 import { react } from 'couplet/node'

@@ -1,10 +1,11 @@
 /**
  * With inlineCallbacks the callbacks are still there, but the program is written as if it waited.
  *
- * Look at `yield*`: there the function is left, and called again when the Deferred has fired, with its value, or with its
- * error thrown. So loops, `try` and `finally` work across the waiting. It is 12-inner-deferreds in other words. Look at
- * the times: two of these run at once. Why not `async`? That works as well (`main` is one), but goes on a microtask
- * later and cannot be cancelled. Try: cancel `download(…)` and see what `finally` says. Try: forget one `yield*`.
+ * Look at `yield*`: there the function is left, and called again when the Deferred has fired, with its value, or with
+ * its error thrown. So loops, `try` and `finally` work across the waiting. It is 12-inner-deferreds in other words.
+ * Look at the times: two of these run at once. Why not `async`? That works as well (`main` is one), but goes on a
+ * microtask later and cannot be cancelled. Try: cancel `download(…)` and see what `finally` says. Try: forget one
+ * `yield*`.
  */
 import { type ClientEndpoint, ConnectError, inlineCallbacks, type Reactor, TCPClientEndpoint } from 'couplet'
 import { react } from 'couplet/node'

@@ -1,10 +1,10 @@
 /**
  * Many Deferreds as one, in three ways: wait for all, for all or the first failure, for the first success.
  *
- * Look at when each of them fires. There are four poets, and one of them is not there. `deferredList` tells of each how it
- * ended; `gatherResults` has nothing to give any more once one has failed, and does not wait for the others; `race` does
- * not mind a failure as long as somebody succeeds, and hangs up on the others. Try: `Promise.all` in place of
- * `gatherResults` (it works; what can it not do?). Try: a `race` that nobody can win.
+ * Look at when each of them fires. There are four poets, and one of them is not there. `deferredList` tells of each
+ * how it ended; `gatherResults` has nothing to give any more once one has failed, and does not wait for the others;
+ * `race` does not mind a failure as long as somebody succeeds, and hangs up on the others. Try: `Promise.all` in place
+ * of `gatherResults` (it works; what can it not do?). Try: a `race` that nobody can win.
  */
 import { deferredList, FirstError, gatherResults, type Reactor, race, TCPClientEndpoint } from 'couplet'
 import { react } from 'couplet/node'

@@ -1,10 +1,10 @@
 /**
  * Cancels what is not wanted any more: the reader says so, and the poet stops.
  *
- * Look at both sides. Ann's chain gets a CancelledError, and her poet learns in the middle of the poem that she has left;
- * he does not go on talking to nobody. One cancels the Deferred that one holds; what that means is known by whoever made
- * it, and `getPoetry` hangs up. Ben cancels when he has his poem, and nothing happens. Try: cancel at once; then the
- * connection is not even made. Try: `new Deferred(() => console.log('given up'))`, and cancel that.
+ * Look at both sides. Ann's chain gets a CancelledError, and her poet learns in the middle of the poem that she has
+ * left; he does not go on talking to nobody. One cancels the Deferred that one holds; what that means is known by
+ * whoever made it, and `getPoetry` hangs up. Ben cancels when he has his poem, and nothing happens. Try: cancel at
+ * once; then the connection is not even made. Try: `new Deferred(() => console.log('given up'))`, and cancel that.
  */
 import {
   CancelledError,

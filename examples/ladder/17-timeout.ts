@@ -1,11 +1,11 @@
 /**
  * A timeout is a cancel that the clock does, if the result is not there in time.
  *
- * Look at the order: `addTimeout` covers what stands above it in the chain, and turns the CancelledError that comes of it
- * into TimeoutError; the errback below knows what to do then. The slow poet's reader has hung up as well, so nobody is
- * left who works for a result that nobody waits for. The second argument is the clock: here the reactor, in a test one
- * that you turn by hand. Try: more patience, `npm run example -- ladder/17-timeout 0.25 30`. Try: `addTimeout` first of
- * all, right behind `new Deferred`, and a callback behind it that never ends.
+ * Look at the order: `addTimeout` covers what stands above it in the chain, and turns the CancelledError that comes of
+ * it into TimeoutError; the errback below knows what to do then. The slow poet's reader has hung up as well, so nobody
+ * is left who works for a result that nobody waits for. The second argument is the clock: here the reactor, in a test
+ * one that you turn by hand. Try: more patience, `npm run example -- ladder/17-timeout 0.25 30`. Try: `addTimeout`
+ * first of all, right behind `new Deferred`, and a callback behind it that never ends.
  */
 import { type Reactor, TCPClientEndpoint, TimeoutError } from 'couplet'
 import { react } from 'couplet/node'

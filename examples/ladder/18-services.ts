@@ -1,10 +1,11 @@
 /**
  * Services are the parts of a program, started one after another and stopped in reverse.
  *
- * Look at the order. The library needs its poems before anybody may come in: its start takes as long as the poets do, and
- * the door opens after that. Then press Ctrl-C: the door closes first; nobody has written a signal handler. Each part only
- * knows how to start and stop itself; `MultiService` knows the order, and waits. Try: `nc 127.0.0.1 PORT`. Try: Ctrl-C while
- * the library collects. Try: a poet who is not there (`await noPoet(reactor)`): all is undone, and the exit code is 1.
+ * Look at the order. The library needs its poems before anybody may come in: its start takes as long as the poets do,
+ * and the door opens after that. Then press Ctrl-C: the door closes first; nobody has written a signal handler. Each
+ * part only knows how to start and stop itself; `MultiService` knows the order, and waits. Try: `nc 127.0.0.1 PORT`.
+ * Try: Ctrl-C while the library collects. Try: a poet who is not there (`await noPoet(reactor)`): all is undone, and
+ * the exit code is 1.
  */
 import { EndpointService, Factory, gatherResults, MultiService, type Reactor, runService, Service } from 'couplet'
 import { TCPClientEndpoint, TCPServerEndpoint, toBytes } from 'couplet'

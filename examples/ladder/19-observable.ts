@@ -2,9 +2,9 @@
  * An Observable is many values, one after another as they come, where a Deferred is one.
  *
  * Look at the lines: they are printed while the poets speak, and nobody waits for the end of a poem. `merge` is what
- * `gatherResults` is for Deferreds. `take(2)` has enough after two lines: it unsubscribes, and that hangs up, as `cancel`
- * does. `toDeferred` makes one value of all of it again. Try: `take(20)`. Try: `scan`, to number the lines. Try: a poet who
- * is not there, and `catchError`.
+ * `gatherResults` is for Deferreds. `take(2)` has enough after two lines: it unsubscribes, and that hangs up, as
+ * `cancel` does. `toDeferred` makes one value of all of it again. Try: `take(20)`. Try: `scan`, to number the lines.
+ * Try: a poet who is not there, and `catchError`.
  */
 import { type Reactor, TCPClientEndpoint } from 'couplet'
 import { react } from 'couplet/node'
