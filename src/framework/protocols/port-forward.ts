@@ -20,7 +20,8 @@ import type { ClientEndpoint } from '../endpoints/endpoint.ts'
 
 /**
  * One end of a forward. Override what you want to see or change, and pass the rest on with `super`: `dataReceived` gets
- * what goes to the other end.
+ * what goes to the other end. To close it yourself, abort it, or call `unregisterProducer` before `loseConnection`: a
+ * connection with a producer waits for that, and its producer is the other end.
  */
 export abstract class Proxy extends Protocol implements PushProducer {
   /** The other end; there from when both are until one of them is lost. */
