@@ -25,7 +25,7 @@ export async function main(reactor: Reactor, seconds = '0.25') {
       toArray(),
     ),
   )
-  console.log(`${all.length} lines: four, two and four`)
+  console.log(`${all.length} lines`)
 }
 
 if (process.argv[1] === import.meta.filename) react(main)

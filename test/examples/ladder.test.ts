@@ -329,7 +329,7 @@ describe('the programs of the ladder, in virtual time', () => {
       `Rossetti: ${rossetti[2]}`,
       `Blake: ${blake[3]}`,
       `Rossetti: ${rossetti[3]}`,
-      '10 lines: four, two and four',
+      '10 lines',
     ])
   })
 })
