@@ -285,9 +285,10 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.disconnected) throw this.#whyItEnded()
     if (this.#protocol !== undefined) throw new Error(`${this.peer}: this connection has its protocol already`)
     this.#protocol = protocol
-    const ends = { local: String(this.host), remote: String(this.peer) }
-    const seq = trace?.at('conn.made', this, ends, trace.marked(this))
-    if (seq !== undefined) trace?.mark(this, seq)
+    if (trace !== undefined) {
+      const ends = { local: String(this.host), remote: String(this.peer) }
+      trace.mark(this, trace.at('conn.made', this, ends, trace.marked(this)))
+    }
     let thrown: { error: unknown } | undefined
     this.#guard('connectionMade', () => {
       try {
