@@ -18,19 +18,19 @@ if (path === undefined) {
   if (name !== undefined) console.error(`there is no ${folder}/${name}.ts; there are:`)
   const width = Math.max(0, ...[...programs.keys()].map((each) => each.length))
   for (const [each, file] of programs) console.error(`  ${each.padEnd(width)}  ${firstSentence(file)}`.trimEnd())
-  process.exitCode = 2
+  process.exitCode = name === undefined ? 0 : 2
 } else {
   // What the program sees is what it would see if it had been started by hand.
   process.argv.splice(1, process.argv.length - 1, resolve(path), ...argv)
   await import(pathToFileURL(path).href)
 }
 
-/** What a program says about itself: the first sentence of the comment on top of it. */
+/** What a program says about itself: the first sentence of the comment on top of it, up to a colon. */
 function firstSentence(file: string): string {
   const comment = readFileSync(file, 'utf8').match(/^\/\*\*([\s\S]*?)\*\//)?.[1] ?? ''
   const text = comment
     .replace(/^\s*\*? ?/gm, '')
     .replaceAll('\n', ' ')
     .trim()
-  return text.match(/^.*?[.:](?= |$)/)?.[0] ?? text
+  return (text.match(/^.*?[.:](?= |$)/)?.[0] ?? text).replace(/[.:]$/, '')
 }
