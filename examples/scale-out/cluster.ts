@@ -5,7 +5,6 @@
  * Look at what a worker does: it runs the same server, and stops when it is told to. Try: kill one of them.
  */
 import cluster, { type Worker } from 'node:cluster'
-import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { DeferredLock, type Reactor } from 'couplet'
 import { react, reactor } from 'couplet/node'
@@ -15,19 +14,22 @@ const workers = new Set<Worker>()
 /** Starts a worker. Fails if it ends before it listens; it has said why. */
 async function hire() {
   const worker = cluster.fork()
-  const ended = once(worker, 'exit').then(() => {
-    throw Object.assign(new Error(), { exitCode: 1 })
+  // What it cannot be told because it is ending is no news: its end is.
+  worker.on('error', () => {})
+  await new Promise<void>((resolve, reject) => {
+    worker.once('listening', () => resolve())
+    worker.once('exit', () => reject(Object.assign(new Error(), { exitCode: 1 })))
   })
-  await Promise.race([once(worker, 'listening'), ended])
   workers.add(worker)
 }
 
 /** Lets a worker finish what it has begun, unless it has ended by itself. */
 async function retire(worker: Worker) {
   if (!workers.delete(worker)) return
-  const ended = once(worker, 'exit')
-  worker.send('stop', () => {})
-  await ended
+  await new Promise((resolve) => {
+    worker.once('exit', resolve)
+    worker.send('stop', () => {})
+  })
 }
 
 async function main(

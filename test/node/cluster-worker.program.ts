@@ -3,7 +3,7 @@
  * is closed; `hasty` has had enough with its first client, and keeps port and connection open.
  */
 import { Deferred, Factory, Protocol } from 'couplet'
-import { react } from 'couplet/node'
+import { type NodeReactor, react } from 'couplet/node'
 
 const met = new Deferred<void>()
 
@@ -20,16 +20,20 @@ class Hasty extends Protocol {
   }
 }
 
-react(async (reactor, kind) => {
+const main = async (reactor: NodeReactor, kind?: string): Promise<void> => {
   const factory = Factory.forProtocol(() => (kind === 'hasty' ? new Hasty() : new Patient()))
   const port = await reactor.listenTCP(0, factory, { interface: '127.0.0.1' })
   console.log(`listening on ${port.host}`)
-  if (kind === 'hasty') return await met
+  if (kind === 'hasty') {
+    await met
+    return
+  }
   await reactor.whenStopped()
   await port.stopListening()
   // By then it would have gone, if it did not wait for the primary.
   const later = (turns: number): unknown =>
     setImmediate(() => (turns === 0 ? console.log('closed, and still there') : later(turns - 1)))
   later(1000)
-  return undefined
-})
+}
+
+react(main, undefined, { drain: 60_000 })

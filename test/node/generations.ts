@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest'
 /** A listening socket; whoever has a copy of it can accept, and it lives as long as any copy is open. */
 export interface HeldSocket {
   readonly descriptor: number
-  dial(): net.Socket
+  readonly dial: () => net.Socket
 }
 
 /** Node's own handle of a server. */
@@ -82,11 +82,15 @@ export function serverCommand(endpoint: string, name: string): readonly [string,
   return [process.execPath, '-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '--eval', text]
 }
 
+/** A command line that finds the descriptor 3 as systemd would pass it, under this name. */
+export function activated(name: string, command: readonly string[]): readonly [string, ...string[]] {
+  return ['/bin/sh', '-c', `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=${name} exec "$@"`, 'sh', ...command]
+}
+
 /** Starts a server that finds `descriptor` as systemd would pass it, under the name `poem`. */
 export function generation(descriptor: number, endpoint: string, name = 'server'): Promise<Generation> {
-  const activate = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=poem exec "$@"'
-  const args = ['-c', activate, 'sh', ...serverCommand(endpoint, name)]
-  return conversation(spawn('/bin/sh', args, { stdio: ['pipe', 'pipe', 'inherit', descriptor] }))
+  const [command, ...args] = activated('poem', serverCommand(endpoint, name))
+  return conversation(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit', descriptor] }))
 }
 
 /** Speaks with a server that was started, and ends it with the test. */

@@ -1,7 +1,7 @@
 /** Servers that come and go on one port, while clients never cease to ask. */
 import type { Socket } from 'node:net'
 import { expect } from 'vitest'
-import { askOnce, type Generation, type HeldSocket } from './generations.ts'
+import { askOnce, generation, type HeldSocket } from './generations.ts'
 
 /** Clients that ask, each one question after the other and each question on a connection of its own, until the end. */
 export class Load {
@@ -52,30 +52,50 @@ export class Load {
   }
 }
 
+/** A server that runs. */
+export interface Serving {
+  /** The first word of its answers. */
+  readonly name: string
+  /** Lets it drain and end, and expects that it does so well. */
+  stop(): Promise<void>
+}
+
 /**
  * Starts one server after the other; each takes over from the one before, which drains and ends, once it has given
  * `enough` answers itself.
  *
- * @param start starts the server of this name
+ * @param dial connects to whichever is there
+ * @param starts starts one server each
  */
 export async function rollingRestart(
-  held: HeldSocket,
-  names: readonly string[],
+  dial: () => Socket,
+  starts: readonly (() => Promise<Serving>)[],
   enough: number,
-  start: (name: string) => Promise<Generation>,
 ): Promise<Load> {
   let load: Load | undefined
-  let current: Generation | undefined
-  for (const name of names) {
-    const next = await start(name)
-    load ??= new Load(() => held.dial())
-    await load.answered(name, enough)
-    if (current !== undefined) {
-      expect(await current.ask('stop')).toBe('stopped')
-      expect(await current.end()).toBe(0)
-    }
+  let current: Serving | undefined
+  for (const start of starts) {
+    const next = await start()
+    load ??= new Load(dial)
+    await load.answered(next.name, enough)
+    await current?.stop()
     current = next
   }
   await load!.end()
+  await current?.stop()
   return load!
+}
+
+/** Such servers, which inherit a socket. */
+export function generations(held: HeldSocket, names: readonly string[]): (() => Promise<Serving>)[] {
+  return names.map((name) => async () => {
+    const server = await generation(held.descriptor, 'systemd:domain=INET:index=0', name)
+    return {
+      name,
+      stop: async () => {
+        expect(await server.ask('stop')).toBe('stopped')
+        expect(await server.end()).toBe(0)
+      },
+    }
+  })
 }

@@ -21,8 +21,9 @@ export class Program {
   #stderr = ''
   #looking: (() => void)[] = []
 
-  constructor(command: string, args: readonly string[]) {
-    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  /** @param descriptors open files of ours that it inherits, from 3 */
+  constructor(command: string, args: readonly string[], descriptors: readonly number[] = []) {
+    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe', ...descriptors] })
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text
       this.#look()
@@ -76,8 +77,17 @@ export class Started {
     return this.program(process.execPath, ...source, ...args)
   }
 
+  /** One of the examples, as `npm run example` runs it. */
+  example(name: string, ...args: string[]): Program {
+    const source = ['-C', '@couplet/source', '--import', 'tsx', 'scripts/run.ts', 'examples', name]
+    return this.program(process.execPath, ...source, ...args)
+  }
+
   program(command: string, ...args: string[]): Program {
-    const program = new Program(command, args)
+    return this.add(new Program(command, args))
+  }
+
+  add(program: Program): Program {
     this.#programs.push(program)
     return program
   }
