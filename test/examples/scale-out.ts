@@ -9,10 +9,9 @@ import { Program, type Started } from '../poetry/programs.ts'
 export const anywhere = 'tcp:0:interface=127.0.0.1'
 
 /** The server, where the sockets are that systemd passes. */
-export const activatedServer = [
-  ...[process.execPath, '-C', '@couplet/source', '--import', 'tsx'],
-  ...['examples/scale-out/server.ts', 'systemd:name=lines'],
-]
+export const activatedServer = `${process.execPath} -C @couplet/source --import tsx examples/scale-out/server.ts`
+  .split(' ')
+  .concat('systemd:name=lines')
 
 /** What a server says when it is there: all of it, its number, and the port. */
 export async function listens(program: Program, times = 1): Promise<string[][]> {
