@@ -232,7 +232,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (cut !== undefined) this.#ending.cut ??= cut
     if (this.disconnected || this.#input === 'over') return
     // The end must not overtake what a paused protocol has yet to hear; nor can it be told to nobody.
-    if (!this.#losing && (this.#paused || this.#protocol === undefined)) {
+    if (!this.#losing && (this.#paused || this.#stalled || this.#protocol === undefined)) {
       this.#input = 'finWaits'
       return
     }
@@ -325,7 +325,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   }
 
   get paused(): boolean {
-    return this.#paused || this.#upgrade !== undefined
+    return this.#paused || this.#stalled || this.#upgrade !== undefined
   }
 
   get disconnected(): boolean {
@@ -462,10 +462,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.#queue === queue && queue.size + queue.inFlight === 0) this.#returnQueue()
     const { queued } = this
     if (queued === 0) this.#drained()
-    else if (queued > highWater && this.#producer === undefined && this.#limits.readWhileFull !== true) {
-      this.#stalled = true
-      this.#adjustReading()
-    }
+    else if (queued > highWater) this.#holdBack()
   }
 
   /** @returns how many bytes that were */
@@ -489,9 +486,21 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     // One write may be larger than all that may wait.
     if (before > 0 && queued > this.#maxSendQueue) {
       this.abortConnection(new SendQueueOverflow(this.peer, queued, this.#maxSendQueue))
-    } else if (queued > highWater && this.#producer !== undefined && !this.#producerPaused) {
+    } else if (queued > highWater) {
+      this.#holdBack()
+    }
+  }
+
+  /** More waits than should: whoever makes it is held back, a producer, or else the peer, whose questions we answer. */
+  #holdBack(): void {
+    if (this.#producer !== undefined) {
+      if (this.#producerPaused) return
       this.#producerPaused = true
       this.#callProducer('pauseProducing')
+    } else if (this.#queue !== undefined && this.#queue.inFlight > 0 && this.#limits.readWhileFull !== true) {
+      // Only when the kernel is known to be full: what was gathered in this turn it has not been offered yet.
+      this.#stalled = true
+      this.#adjustReading()
     }
   }
 
@@ -522,10 +531,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /** Nothing waits any more: whoever was held back goes on. */
   #drained(): void {
-    if (this.#stalled) {
-      this.#stalled = false
-      this.#adjustReading()
-    }
+    if (this.#stalled) this.#soon('inputResumed', () => this.#goOn())
     // In a later turn: a producer that fills the queue as fast as the kernel empties it must not keep out the others.
     if (this.#producerPaused) this.#soon('resumeProducing', () => this.#resumeProducer())
     this.#advance()
@@ -565,6 +571,17 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /** In a later turn, as a FIN comes; by then the protocol may have paused again. */
   #tellOfFIN(): void {
     if (this.#input === 'finWaits') this.reactor.turn.soon(() => this.peerFinished())
+  }
+
+  /** What was held back while our answers waited is delivered now: what a receiver has kept, then the peer's end. */
+  #goOn(): Hook {
+    if (!this.#stalled || this.queued > 0) return
+    this.#stalled = false
+    this.#adjustReading()
+    if (this.paused || this.disconnecting) return
+    const returned = this.#protocol?.inputResumed?.()
+    this.#tellOfFIN()
+    return returned
   }
 
   #discard(chunk: Uint8Array): void {

@@ -31,7 +31,10 @@ export interface Transport extends Consumer, PushProducer {
   readonly disconnecting: boolean
   /** Whether `connectionLost` has been called, or is about to be. */
   readonly disconnected: boolean
-  /** Whether {@link pauseProducing} holds back what arrives. Whoever delivers several things from a chunk asks each time. */
+  /**
+   * Whether what arrives is held back: by {@link pauseProducing}, by TLS that is about to begin, or because what was
+   * written waits for a slow peer. Whoever delivers several things from a chunk asks each time.
+   */
   readonly paused: boolean
   /** Bytes written that the operating system has not taken yet. */
   readonly queued: number

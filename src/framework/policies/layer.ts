@@ -187,9 +187,9 @@ export class Layer extends Protocol implements Connection {
     this.transport.unregisterProducer()
   }
 
-  /** Whether the protocol above has paused; what this layer holds back itself does not count. */
+  /** Whether input is held back for the protocol above; what this layer holds back itself does not count. */
   get paused(): boolean {
-    return this.#paused || this.#securing
+    return this.#paused || this.#securing || (!this.#holding && this.transport.paused)
   }
 
   pauseProducing(): void {

@@ -46,6 +46,8 @@ export class WriteThrottle extends Layer {
   #stopWaiting: (() => void) | undefined
   #producer: PushProducer | undefined
   #producerPaused = false
+  /** Too much waits, and nobody produces it: the peer is not read from. */
+  #stalled = false
   /** `loseWriteConnection` was called. */
   #ending = false
 
@@ -60,6 +62,10 @@ export class WriteThrottle extends Layer {
 
   override get queued(): number {
     return this.#size + this.transport.queued
+  }
+
+  override get paused(): boolean {
+    return this.#stalled || super.paused
   }
 
   override write(data: Data): void {
@@ -77,7 +83,9 @@ export class WriteThrottle extends Layer {
     this.#pump()
     if (this.queued <= highWater) return
     if (this.#producer === undefined) {
-      if (!readWhileFull) this.holdInput()
+      if (readWhileFull) return
+      this.#stalled = true
+      this.holdInput()
     } else {
       this.guard('pauseProducing', () => this.#pauseProducer())
     }
@@ -172,6 +180,7 @@ export class WriteThrottle extends Layer {
       this.transport.registerProducer(this.#asProducer, true)
     } else {
       this.transport.unregisterProducer()
+      this.#stalled = false
       this.releaseInput()
     }
   }

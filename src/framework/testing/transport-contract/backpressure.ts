@@ -3,7 +3,8 @@
  *
  * Ancestor: `twisted.test.test_tcp` and `trio.testing.check_one_way_stream` with its clogged streams.
  */
-import { SendQueueOverflow } from '../../core/errors.ts'
+import { ConnectionDone, SendQueueOverflow } from '../../core/errors.ts'
+import { LineReceiver } from '../../framing/line-receiver.ts'
 import { pattern } from '../pattern.ts'
 import { atMost, claim, ended, gotPattern, moreThan, same } from './assertions.ts'
 import type { Define } from './stage.ts'
@@ -96,6 +97,36 @@ export function boundsWhatWaits(test: Define): void {
     near.transport.resumeProducing()
     await stage.settle()
     gotPattern(near, stage.plenty, 'what came back')
+  })
+
+  test('in the middle of a chunk too: what has arrived waits in a receiver while its answers do', async (stage) => {
+    const answer = pattern(4096)
+    const questions = 2 * Math.ceil(stage.plenty / answer.length)
+    const [nearEnd, farEnd] = await stage.pair()
+    let most = 0
+    let lost: unknown
+    class Answers extends LineReceiver {
+      override lineReceived(): void {
+        this.transport.write(answer)
+        most = Math.max(most, this.transport.queued)
+      }
+      override connectionLost(reason: Error): void {
+        lost = reason
+      }
+    }
+    const near = stage.witness({ made: (self) => self.transport.pauseProducing() })
+    farEnd.deliverTo(new Answers())
+    nearEnd.deliverTo(near)
+    near.transport.write('?\r\n'.repeat(questions))
+    near.transport.loseWriteConnection()
+    await stage.settle()
+    same(lost, undefined, 'why the server that answers lost its connection')
+    moreThan(farEnd.queued, 0, 'what waits at the server')
+    atMost(most, 256 * 1024, 'what has waited there at once')
+    near.transport.resumeProducing()
+    await stage.settle()
+    same(near.size, questions * answer.length, 'how many bytes of answers came')
+    claim(lost instanceof ConnectionDone, `the server's connection ends clean (it ended with: ${String(lost)})`)
   })
 
   test('by aborting above maxSendQueue, saying how much that was', async (stage) => {
