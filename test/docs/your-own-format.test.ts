@@ -1,48 +1,17 @@
 /** docs/your-own-format.md: each of its blocks is a file here, runs, and prints what it says; and its decoders hold. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { inspect } from 'node:util'
+import { join } from 'node:path'
 import { type Decoder, FrameBuffer, FrameTooLong, RemoteProtocolError } from 'couplet'
 import * as fc from 'fast-check'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { itsBlocksRun, pageNamed } from './page.ts'
 import { COBSDecoder } from './your-own-format/cobs-decoder.ts'
 import { PacketDecoder } from './your-own-format/packet-decoder.ts'
 
-const page = readFileSync(new URL('../../docs/your-own-format.md', import.meta.url), 'utf8')
-const blocks = [...page.matchAll(/(?:<!-- (\S+\.ts) -->\n\n)?```ts\n([^]*?)```/g)].map(([, name, text]) => ({
-  name,
-  text,
-}))
-const folder = new URL('./your-own-format/', import.meta.url)
-const run: Record<string, () => Promise<unknown>> = {
-  'answer-pings.ts': () => import('./your-own-format/answer-pings.ts'),
-  'any-chunking.ts': () => import('./your-own-format/any-chunking.ts'),
-  'read-cobs.ts': () => import('./your-own-format/read-cobs.ts'),
-  'iterate.ts': () => import('./your-own-format/iterate.ts'),
-}
-
-describe('Your own format', () => {
-  it('has a block for each file, and a file for each block', () => {
-    expect(blocks.map(({ name }) => name).toSorted()).toEqual(readdirSync(folder).toSorted())
-  })
-
-  it.each(blocks)('$name is the file', ({ name, text }) => {
-    expect(text).toBe(readFileSync(new URL(String(name), folder), 'utf8'))
-  })
-
-  it.each(blocks.filter(({ text = '' }) => text.includes('// → ')))(
-    '$name prints what it says',
-    async ({ name, text = '' }) => {
-      const printed: string[] = []
-      const spy = vi.spyOn(console, 'log').mockImplementation((...words: unknown[]) => {
-        printed.push(words.map((word) => (typeof word === 'string' ? word : inspect(word))).join(' '))
-      })
-      await run[String(name)]?.()
-      spy.mockRestore()
-      const promised = [...text.matchAll(/\/\/ → (.*)/g)].map(([, words]) => words)
-      expect(printed).toEqual(promised)
-    },
-  )
-})
+itsBlocksRun(
+  pageNamed('your-own-format'),
+  join(import.meta.dirname, 'your-own-format'),
+  (name) => import(`./your-own-format/${name}.ts`),
+)
 
 /** Everything that comes out of `bytes` in chunks of these sizes: frames, then what is left or why it was refused. */
 function decodeAll(decoder: Decoder<unknown>, bytes: Uint8Array, sizes: () => number): readonly unknown[] {
