@@ -1,6 +1,6 @@
 import { IPv4Address } from 'couplet'
 import { ManualClock } from 'couplet/testing'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Heart, Monitor } from '../../examples/heartbeat.ts'
 import { DatagramPortInMemory } from './datagram-port.ts'

@@ -1,7 +1,7 @@
 /** Whatever strangers may send to an example: nonsense, and words of its own protocol in every order, cut anywhere. */
 import { ConnectionClosed, type Protocol, toBytes } from 'couplet'
 import { connected } from 'couplet/testing'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect } from 'vitest'
 import { reports } from '../reports.ts'
 
