@@ -1,4 +1,4 @@
-/** Prints the hashes of a hundred runs, a line each: the same lines on every version of Node. */
+/** Prints the hashes of a hundred runs, a line each: the same lines on every version of Node, and in a browser. */
 import { type SimRun, simTestWith } from 'couplet/sim'
 import { proxiedPoet, slowPoet, type System, transforms } from './poetry-system.ts'
 
