@@ -28,6 +28,8 @@ export abstract class Proxy extends Protocol implements PushProducer {
   peer: Proxy | undefined
   readonly factory: ProxyFactory
   #inputOver = false
+  /** Paused by the other end. */
+  #held = false
 
   constructor(factory: ProxyFactory) {
     super()
@@ -42,10 +44,27 @@ export abstract class Proxy extends Protocol implements PushProducer {
     this.peer?.transport.write(chunk)
   }
 
+  /**
+   * What ended may have been cut short (TLS without its goodbye). Then the connection closes by itself, but not before
+   * its producer has finished, and that is the other end, which would never hear of it.
+   */
+  override inputEnded(): Error | undefined {
+    this.transport.unregisterProducer()
+    return undefined
+  }
+
+  /** It was not cut short: what the other end has to say goes on, and what this one had to say was all. */
   override readConnectionLost(): Hook {
     this.#inputOver = true
-    this.peer?.transport.unregisterProducer()
-    this.peer?.transport.loseWriteConnection()
+    const other = this.peer
+    if (other === undefined) return
+    if (!other.#inputOver) {
+      this.transport.registerProducer(other, true)
+      // A producer starts out un-paused; it is held back again at once, if it has to be.
+      if (other.#held) other.resumeProducing()
+    }
+    other.transport.unregisterProducer()
+    other.transport.loseWriteConnection()
   }
 
   override connectionLost(reason: ConnectionClosed): Hook {
@@ -65,11 +84,13 @@ export abstract class Proxy extends Protocol implements PushProducer {
 
   /** The other end cannot take more for now. */
   pauseProducing(): void {
+    this.#held = true
     this.transport.pauseProducing()
   }
 
   /** It can again. */
   resumeProducing(): void {
+    this.#held = false
     this.transport.resumeProducing()
   }
 

@@ -4,6 +4,7 @@ import {
   ConnectionDone,
   ConnectionLost,
   idleTimeout,
+  IncompleteFrame,
   limitConnections,
   type PushProducer,
   type Transport,
@@ -11,7 +12,7 @@ import {
 } from 'couplet'
 import { assertNoResult, pattern, successResultOf, isPattern, type Witness } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
-import { ForwarderInSim, keepsHalf, type WatchedFactory, type WatchedServer } from './forwarder-in-sim.ts'
+import { ForwarderInSim, keepsHalf, type WatchedFactory, WatchedServer } from './forwarder-in-sim.ts'
 
 /** How both ended, and whether all went by the rules. */
 function endsOf(near: Witness, far: Witness): (string | undefined)[] {
@@ -121,6 +122,31 @@ describe('a forwarded connection', () => {
     far.transport.abortConnection()
     world.sim.advance(10)
     expect(endsOf(near, far)).toEqual(['ConnectionLost', 'ConnectionAborted'])
+    world.isOver()
+  })
+
+  it.each([0, 300_000])('that was cut short is broken at both ends, while %i bytes go the other way', (size) => {
+    const world = new ForwarderInSim()
+    const { near, far } = world.pair()
+    const [server] = (world.factory as WatchedFactory).servers as [WatchedServer]
+    // As TLS without its goodbye is.
+    server.inputEnded = function () {
+      WatchedServer.prototype.inputEnded.call(this)
+      return new IncompleteFrame(4)
+    }
+    near.transport.pauseProducing()
+    if (size > 0) new Source(far.transport, size).start()
+    world.sim.advance(10)
+    near.transport.write('half')
+    near.transport.loseWriteConnection()
+    world.sim.advance(10)
+    near.transport.resumeProducing()
+    world.sim.advance(10_000)
+    expect([far.text, isPattern(near.bytes)]).toEqual(['half', true])
+    expect(far.reason?.name).toBe('ConnectionLost')
+    expect(server.reason).toMatchObject({ name: 'ConnectionLost', cause: { name: 'IncompleteFrame' } })
+    near.transport.abortConnection()
+    world.sim.advance(10)
     world.isOver()
   })
 
