@@ -4,8 +4,9 @@
  * No ancestor: Twisted's connections wait for nothing, and may wait for ever.
  */
 import type { Deferred } from '../deferred/deferred.ts'
+import type { Address } from './address.ts'
 import type { DelayedCall } from './clock.ts'
-import type { ConnectionClosed } from './errors.ts'
+import { ConnectionAborted, type ConnectionClosed, ConnectionLost } from './errors.ts'
 
 export class Ending {
   /** Why it ends, where that is settled before the medium has closed. */
@@ -45,4 +46,15 @@ export class Ending {
 
 function cancel(call: DelayedCall | undefined): void {
   if (call?.active() === true) call.cancel()
+}
+
+/** We have ended the connection with `peer`, because of `cause` if there is one. */
+export function abortedBy(peer: Address, cause: Error | undefined): ConnectionAborted {
+  const why = `${peer}: connection aborted`
+  return cause === undefined ? new ConnectionAborted(why) : new ConnectionAborted(`${why}: ${cause.message}`, { cause })
+}
+
+/** The connection with `peer` has broken, because of `cause`. */
+export function lostBecause(peer: Address, cause: Error): ConnectionLost {
+  return new ConnectionLost(`${peer}: connection lost: ${cause.message}`, { cause })
 }

@@ -10,9 +10,8 @@ import { report } from '../deferred/reporter.ts'
 import { type Seq, trace } from '../trace/hook.ts'
 import type { Address } from './address.ts'
 import type { Data } from './bytes.ts'
-import { Ending } from './ending.ts'
+import { abortedBy, Ending, lostBecause } from './ending.ts'
 import {
-  ConnectionAborted,
   type ConnectionClosed,
   ConnectionDone,
   ConnectionLost,
@@ -29,6 +28,7 @@ import type { Hook, Protocol } from './protocol.ts'
 import type { Reactor } from './reactor.ts'
 import type { SendQueue } from './send-queue.ts'
 import { checkTLSOptions, type StartTLSOptions, type TLSFacts } from './tls.ts'
+import { StreamTrace } from './stream-trace.ts'
 import { TLSUpgrade } from './tls-upgrade.ts'
 import type { Connection, LoseOptions } from './transport.ts'
 import type { Flushable } from './turn.ts'
@@ -66,14 +66,6 @@ const Life = {
 } as const
 type Life = (typeof Life)[keyof typeof Life]
 
-/** Places in the two streams, counted in bytes from where the trace began to look. */
-interface Offsets {
-  arrived: number
-  received: number
-  written: number
-  sent: number
-}
-
 export abstract class StreamConnection implements Connection, Flushable, HookOwner {
   readonly peer: Address
   readonly host: Address
@@ -102,7 +94,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   #end: Ending | undefined
 
   #upgrade: TLSUpgrade | undefined
-  #offsets: Offsets | undefined
+  #traced: StreamTrace | undefined
 
   /**
    * @param ended is called last of all, after `connectionLost`
@@ -163,11 +155,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
    * @param by the event that sent them
    */
   protected arrived(length: number, by?: Seq): Seq | undefined {
-    if (trace === undefined) return undefined
-    const offsets = this.#traced
-    const off = offsets.arrived
-    offsets.arrived += length
-    return trace.at('bytes.arrive', this, { off, n: length }, by)
+    return trace === undefined ? undefined : this.#streams().arrived(length, by)
   }
 
   /**
@@ -182,7 +170,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     }
     const turn = this.reactor.turn
     turn.enter()
-    const span = trace === undefined ? undefined : this.#traceReceived(chunk, arrived)
+    const span = trace === undefined ? undefined : this.#streams().received(chunk, arrived)
     try {
       const returned = this.#protocol.dataReceived(chunk)
       if (returned !== undefined) adopt(returned, 'dataReceived', this)
@@ -359,7 +347,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       this.#ending.setDeadline(this.reactor.callLater(abortAfter, () => this.abortConnection(cause)))
     }
     // Settled now: how the medium ends after this is only a consequence.
-    if (cause !== undefined) this.#ending.reason ??= this.#abortedBy(cause)
+    if (cause !== undefined) this.#ending.reason ??= abortedBy(this.peer, cause)
     if (this.#losing) return
     this.#grow(Life.losing)
     trace?.at('conn.close', this, { how: 'lose' })
@@ -370,7 +358,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   abortConnection(cause?: Error): void {
     if (this.disconnected) return
     this.#grow(Life.aborted)
-    this.#ending.reason ??= this.#abortedBy(cause)
+    this.#ending.reason ??= abortedBy(this.peer, cause)
     trace?.at('conn.close', this, { how: 'abort' })
     this.#drop()
     this.reset()
@@ -469,7 +457,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   #enqueue(data: Data): number {
     const queue = (this.#queue ??= this.reactor.turn.lendQueue())
     const length = queue.add(data)
-    if (trace !== undefined) this.#traceWrite(data, length)
+    if (trace !== undefined) this.#streams(length).written(data, length)
     if (!queue.dirty) {
       queue.dirty = true
       this.reactor.turn.touch(this)
@@ -513,7 +501,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
 
   /** Some of what was in flight is with the kernel. */
   #left(queue: SendQueue, length: number): Seq | undefined {
-    const seq = trace === undefined ? undefined : this.#traceSent(length)
+    const seq = trace === undefined ? undefined : this.#streams().sent(length)
     queue.left(length)
     return seq
   }
@@ -591,32 +579,9 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (ending.discarded > mostDiscarded) this.#stopLingering()
   }
 
-  /* ---------------------------------------------------------------- for the trace alone */
-
-  get #traced(): Offsets {
-    // What was written before anybody looked has no place in the trace.
-    return (this.#offsets ??= { arrived: 0, received: 0, written: 0, sent: 0 - this.queued })
-  }
-
-  #traceReceived(chunk: Uint8Array, arrived: Seq | undefined): Seq | undefined {
-    const offsets = this.#traced
-    const span = trace?.begin('call', this, { what: 'dataReceived' }, arrived)
-    trace?.at('bytes.recv', this, { off: offsets.received, n: chunk.length, data: chunk }, arrived)
-    offsets.received += chunk.length
-    return span
-  }
-
-  #traceWrite(data: Data, length: number): void {
-    this.#offsets ??= { arrived: 0, received: 0, written: 0, sent: length - this.queued }
-    trace?.at('bytes.write', this, { off: this.#offsets.written, n: length, data })
-    this.#offsets.written += length
-  }
-
-  #traceSent(length: number): Seq | undefined {
-    const offsets = this.#traced
-    const seq = trace?.at('bytes.sent', this, { off: offsets.sent, n: length })
-    offsets.sent += length
-    return seq
+  /** @param now bytes of what waits that are traced only now */
+  #streams(now = 0): StreamTrace {
+    return (this.#traced ??= new StreamTrace(this, this.queued - now))
   }
 
   /* ---------------------------------------------------------------- TLS in the middle */
@@ -641,10 +606,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
       () => this.#secured(upgrade),
       ({ value }) => {
         upgrade.error = asError(value)
-        const reason = (this.#ending.reason ??= new ConnectionLost(
-          `${this.peer}: connection lost${because(upgrade.error)}`,
-          { cause: upgrade.error },
-        ))
+        const reason = (this.#ending.reason ??= lostBecause(this.peer, upgrade.error))
         if (this.#life === Life.lost) this.#endUpgrade(reason)
       },
     )
@@ -747,18 +709,11 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     return (this.#ending.reason ??= this.#reasonOfClose())
   }
 
-  #abortedBy(cause: Error | undefined): ConnectionAborted {
-    return new ConnectionAborted(`${this.peer}: connection aborted${because(cause)}`, causedBy(cause))
-  }
-
   #reasonOfClose(): ConnectionClosed {
-    const { peer } = this
     const truncated = this.#end?.truncated
-    if (truncated !== undefined) {
-      return new ConnectionLost(`${peer}: connection lost${because(truncated)}`, { cause: truncated })
-    }
+    if (truncated !== undefined) return lostBecause(this.peer, truncated)
     if (this.#output === 'finished') return withoutStack(() => new ConnectionDone())
-    return new ConnectionLost(`${peer}: connection lost before everything was sent`)
+    return new ConnectionLost(`${this.peer}: connection lost before everything was sent`)
   }
 
   /* ---------------------------------------------------------------- calls into user code */
@@ -799,12 +754,4 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     report({ error, what: `${what} of ${name} failed${fate}`, subject: protocol ?? this })
     this.abortConnection(asError(error))
   }
-}
-
-function because(cause: Error | undefined): string {
-  return cause === undefined ? '' : `: ${cause.message}`
-}
-
-function causedBy(cause: Error | undefined): ErrorOptions {
-  return cause === undefined ? {} : { cause }
 }

@@ -170,6 +170,7 @@ export abstract class FrameReceiver<F> extends Protocol implements PushProducer 
 
   /** @returns whether there may be more */
   #deliverFrame(input: FrameBuffer): boolean {
+    if (input.length === 0) return input.more()
     let frame: F | undefined
     const offset = input.offset
     try {
