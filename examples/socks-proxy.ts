@@ -65,7 +65,8 @@ export class SocksServer extends portForward.ProxyServer {
     if (this.peer !== undefined) return void super.dataReceived(chunk)
     this.#input.append(chunk)
     try {
-      for (let said; !this.#asked && (said = this.#decoder.decode(this.#input));) this.#heard(said)
+      do for (let said; !this.#asked && (said = this.#decoder.decode(this.#input));) this.#heard(said)
+      while (!this.#asked && this.#input.more())
     } catch (error) {
       this.transport.loseConnection({ cause: error as Error })
     }

@@ -115,11 +115,11 @@ describe('a client of Redis', () => {
     const write = transport.write.bind(transport)
     transport.write = (data) => {
       write(data)
-      void (transport.producer as { pauseProducing?: () => void } | undefined)?.pauseProducing?.()
+      ;(transport.producer as { pauseProducing?: () => void } | undefined)?.pauseProducing?.()
     }
     for (const name of ['B', 'C', 'D']) redis.command(name)
     expect(transport.text().match(/[A-D]/g)).toEqual(['A', 'B'])
-    for (let turn = 0; turn < 3; turn++) void (transport.producer as { resumeProducing(): void }).resumeProducing()
+    for (let turn = 0; turn < 3; turn++) (transport.producer as { resumeProducing(): void }).resumeProducing()
     expect(transport.text().match(/[A-D]/g)).toEqual(['A', 'B', 'C', 'D'])
     expect(transport.producer).toBeUndefined()
   })
