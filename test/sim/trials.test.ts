@@ -67,6 +67,18 @@ describe('a test of many seeds', () => {
     expect([worlds.length, hashes.size]).toEqual([31, 30])
   })
 
+  it('is shown as it was drawn, if nothing is to be run again', async () => {
+    const body = { seeds: 200, faults: ['crash', 'pause', 'name'] as const }
+    const stage: Stage = (sim) => {
+      const { client } = rumour(sim)
+      sim.eventually('the client knows', () => client.text === 'have you heard?')
+    }
+    const [smallest, drawn] = [await failureOf(body, stage), await failureOf({ ...body, mostRuns: 0 }, stage)]
+    expect(drawn.message).toContain('(made smaller in 0 runs)')
+    expect(drawn.scenario.seed).toBe(smallest.scenario.seed)
+    expect(drawn.scenario.faults.length).toBeGreaterThan(smallest.scenario.faults.length)
+  })
+
   it('says everything about the first that fails', async () => {
     const failure = await failureOf({ seeds: 200, faults: ['crash', 'pause', 'name'] }, (sim) => {
       const { client } = rumour(sim)
