@@ -61,6 +61,9 @@ describe('a client that waits', () => {
     client.transport.write('never mind')
     world.sim.advance(100)
     client.transport.abortConnection()
+    world.sim.advance(10)
+    // No timer waits for the server any more.
+    expect([world.factory.connections, world.forwarder.reactor.pendingCalls()]).toEqual([0, []])
     world.sim.advance(5000)
     expect(world.served.map(({ text }) => text).join()).toBe('')
     world.isOver()

@@ -263,12 +263,12 @@ describe('what is on its way', () => {
     world.isOver()
   })
 
-  it('may be taken as slowly as its reader likes, even if its sender is long gone', () => {
+  // So much that its end has come through to the last queue, and so much that it has not.
+  it.each([150_000, 200_000])('may be taken as slowly as its reader likes: %i bytes of one who is gone', (size) => {
     const world = new ForwarderInSim()
     const { near, far } = world.pair()
     near.transport.loseWriteConnection()
     near.transport.pauseProducing()
-    const size = 200_000
     far.transport.write(pattern(size))
     far.transport.loseConnection()
     world.sim.advance(4000)
