@@ -11,6 +11,7 @@ export { type Invariant, InvariantBroken, PromiseBroken } from './expectations.t
 export { type HostOptions, Sim, type SimOptions } from './sim.ts'
 export { type CrashKind, type Program, type SimHost } from './sim-host.ts'
 export { type SimReactor } from './sim-reactor.ts'
+export { type ClockOptions } from './wall-clock.ts'
 
 /* its network */
 export { type Link, type SlowOptions } from './network/link.ts'

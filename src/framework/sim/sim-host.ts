@@ -11,9 +11,12 @@ import type { Network } from './network/network.ts'
 import { once } from './network/path.ts'
 import { PortTable } from './network/port-table.ts'
 import type { SimConnection } from './network/sim-connection.ts'
+import type { SimDatagramPort } from './network/sim-datagram-port.ts'
+import type { SimPort } from './network/sim-port.ts'
 import { type SocketInfo, socketsOf } from './network/sockets.ts'
 import type { SimProcess } from './sim-process.ts'
 import { SimReactor } from './sim-reactor.ts'
+import { type ClockOptions, WallClock } from './wall-clock.ts'
 
 /**
  * How a program ends that did not mean to. `process`: it is killed, and its kernel closes what it had open, so its peers
@@ -29,9 +32,12 @@ export class SimHost {
   readonly name: string
   /** Its addresses, with port 0; the first one of a family is where its connections start from. */
   readonly addresses: readonly IPAddress[]
-  /** Its ports and paths. */
-  readonly ports: PortTable
-  /** Its ends of connections that the kernel still knows, and its attempts to connect. For the network. */
+  /** Its date. A crash changes nothing about it. */
+  readonly clock: WallClock
+  /** Its ports and paths: those of streams, and those of datagrams. For the network, as the next two. */
+  readonly ports: PortTable<SimPort>
+  readonly datagramPorts: PortTable<SimDatagramPort>
+  /** Its ends of connections that the kernel still knows, and its attempts to connect. */
   readonly ends = new Set<SimConnection>()
   readonly attempts = new Set<Attempt>()
   readonly #network: Network
@@ -43,11 +49,13 @@ export class SimHost {
   #restores: (() => void)[] = []
 
   /** Made by `sim.host`. */
-  constructor(network: Network, name: string, addresses: readonly IPAddress[]) {
+  constructor(network: Network, name: string, addresses: readonly IPAddress[], clock: ClockOptions) {
     this.#network = network
+    this.clock = new WallClock(network.epoch, clock)
     this.name = name
     this.addresses = addresses
     this.ports = new PortTable(name, addresses)
+    this.datagramPorts = new PortTable(name, addresses)
     this.#reactor = new SimReactor(network, this, 1)
   }
 
@@ -80,7 +88,9 @@ export class SimHost {
   /** The program computes for so many milliseconds: nothing of it runs until then, and the network goes on. */
   busy(ms: number): void {
     if (!(ms >= 0 && ms < Infinity)) throw new RangeError(`a program is busy for 0 or more milliseconds, not ${ms}`)
-    this.process.busy(Math.round(ms * 1000))
+    const us = Math.round(ms * 1000)
+    trace?.at('busy', this.#reactor, { us, p: this.#reactor })
+    this.process.busy(us)
   }
 
   /** Stops the program where it is, as SIGSTOP does, until {@link resume}: its connections stay, and nobody reads them. */
@@ -102,6 +112,16 @@ export class SimHost {
   }
 
   /**
+   * Sets the host's date, by so many milliseconds: `reactor.wallTime()` jumps, and no timer does.
+   *
+   * @returns a function that sets it back
+   */
+  setClock(ms: number): () => void {
+    this.#note(`clock ${ms}`)
+    return this.clock.step(ms)
+  }
+
+  /**
    * The program ends at once; nothing of it runs any more: no `connectionLost`, no timer, no errback. What is left of it
    * and goes on all the same (a promise) reaches nothing: what it asks of its reactor is never answered.
    */
@@ -111,6 +131,7 @@ export class SimHost {
     this.process.kill()
     for (const attempt of this.attempts) attempt.abandon()
     this.ports.abandon()
+    this.datagramPorts.abandon()
     for (const end of this.ends) {
       this.#network.connections.delete(end)
       if (kind === 'process') end.abandon()

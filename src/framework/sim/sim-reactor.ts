@@ -6,6 +6,8 @@
  */
 import { type Address, type IPAddress, ipAddress } from '../core/address.ts'
 import type { DelayedCall } from '../core/clock.ts'
+import type { DatagramPort } from '../core/datagram-port.ts'
+import type { DatagramOptions } from '../core/datagram-transport.ts'
 import { CannotListenError, UnsupportedAddress } from '../core/errors.ts'
 import { runDelayedCall } from '../core/guard.ts'
 import type { Accept, ListeningPort } from '../core/listening-port.ts'
@@ -17,7 +19,8 @@ import { Deferred } from '../deferred/deferred.ts'
 import { trace } from '../trace/hook.ts'
 import { Attempt } from './network/attempt.ts'
 import type { Network } from './network/network.ts'
-import type { Place } from './network/port-table.ts'
+import type { Place, PortTable } from './network/port-table.ts'
+import { SimDatagramPort } from './network/sim-datagram-port.ts'
 import { SimPort } from './network/sim-port.ts'
 import { keyOf, type RandomStream, scrambled } from './random-stream.ts'
 import type { SimHost } from './sim-host.ts'
@@ -77,7 +80,7 @@ export class SimReactor extends Reactor {
   }
 
   override wallTime(): number {
-    return this.#network.epoch + this.now()
+    return this.#host.clock.read(this.now())
   }
 
   override random(): number {
@@ -116,16 +119,21 @@ export class SimReactor extends Reactor {
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
     if (!isPlace(address)) return failed(new UnsupportedAddress(address))
     if (options.tls !== undefined) return failed(new UnsupportedAddress(address, noTLS))
-    const opened = new Deferred<ListeningPort>(() => this.#timeline.cancel(opening))
-    const opening = this.#event(4, () => {
-      try {
-        opened.callback(this.#open(address, accept, options))
-      } catch (error) {
-        opened.errback(error)
-      }
+    return this.#later(4, () => {
+      const host = this.#host
+      const port = new SimPort(this.#timeline, host, this, this.#free(host.ports, address), accept, options)
+      host.opened(port)
+      host.ports.addListener(port)
+      return port
     })
-    this.#schedule(opening)
-    return opened
+  }
+
+  override bind(address: IPAddress, options: DatagramOptions = {}): Deferred<DatagramPort> {
+    if (address.type !== 'UDP') return failed(new UnsupportedAddress(address, 'datagrams need an address of type UDP'))
+    return this.#later(6, () => {
+      const free = this.#free(this.#host.datagramPorts, address) as IPAddress
+      return new SimDatagramPort(this.#network, this.#host, this, free, options)
+    })
   }
 
   /** Calls `f` in a later event. For what belongs to this reactor. */
@@ -133,14 +141,25 @@ export class SimReactor extends Reactor {
     this.#schedule(this.#event(5, f))
   }
 
-  #open(address: Place, accept: Accept, options: ListenOptions): ListeningPort {
-    const host = this.#host
-    const free = host.ports.addressToListen(address)
-    if (!host.hasDescriptor) throw new CannotListenError(address, 'too many open files (the host has a limit)')
-    const port = new SimPort(this.#timeline, host, this, free, accept, options)
-    host.opened(port)
-    host.ports.addListener(port)
-    return port
+  /** @throws CannotListenError */
+  #free<Port extends { readonly host: Place }>(ports: PortTable<Port>, address: Place): Place {
+    const free = ports.addressToListen(address)
+    if (this.#host.hasDescriptor) return free
+    throw new CannotListenError(address, 'too many open files (the host has a limit)')
+  }
+
+  /** Fires in a later event with what `make` returns then, or fails with what it throws. */
+  #later<T>(purpose: number, make: () => T): Deferred<T> {
+    const made: Deferred<T> = new Deferred<T>(() => this.#timeline.cancel(making))
+    const making = this.#event(purpose, () => {
+      try {
+        made.callback(make())
+      } catch (error) {
+        made.errback(error)
+      }
+    })
+    this.#schedule(making)
+    return made
   }
 
   #event(purpose: number, happen: () => void): SimEvent {

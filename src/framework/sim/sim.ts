@@ -22,6 +22,7 @@ import { keyOf, type RandomStream } from './random-stream.ts'
 import { SimHost } from './sim-host.ts'
 import { SimProcess } from './sim-process.ts'
 import { SimEvent, Timeline } from './timeline.ts'
+import type { ClockOptions } from './wall-clock.ts'
 
 /** What a simulated world is like. What it says about links holds for all of them, until `sim.link` changes one. */
 export interface SimOptions extends LinkOptions {
@@ -43,6 +44,8 @@ export interface HostOptions {
   readonly addresses?: readonly string[]
   /** How many sockets its program may have open at once. Any number unless given. */
   readonly descriptors?: number
+  /** How wrong its date is. Right unless given. */
+  readonly clock?: ClockOptions
 }
 
 /** 2020-01-01T00:00:00Z, in milliseconds since 1970. */
@@ -129,7 +132,7 @@ export class Sim {
       if (owner !== undefined) throw new Error(`${name}: the address ${text} belongs to ${owner.name} already`)
       return address
     })
-    const host = new SimHost(this.#network, name, addresses)
+    const host = new SimHost(this.#network, name, addresses, options.clock ?? {})
     host.descriptorLimit = options.descriptors ?? Infinity
     this.#network.add(host)
     return host

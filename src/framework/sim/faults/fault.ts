@@ -48,6 +48,8 @@ export type Trouble =
   | ({ readonly kind: 'busy' } & OnHost)
   /** The program may have so many sockets open. */
   | ({ readonly kind: 'descriptors'; readonly limit: number } & OnHost)
+  /** Its date is wrong by so many milliseconds more; behind, if negative. */
+  | ({ readonly kind: 'clock'; readonly by: number } & OnHost)
   /** Whoever looks this name up gets this answer. */
   | { readonly kind: 'name'; readonly name: string; readonly answer: NameAnswer; readonly for: number }
 

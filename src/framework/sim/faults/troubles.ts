@@ -49,6 +49,8 @@ export function begin(world: Afflicted, fault: Fault): () => void {
       return () => {}
     case 'descriptors':
       return world.host(fault.host).limitDescriptors(fault.limit)
+    case 'clock':
+      return world.host(fault.host).setClock(fault.by)
     default:
       return world.network.names.afflict(fault.name, fault.answer)
   }

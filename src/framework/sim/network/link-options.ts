@@ -27,9 +27,18 @@ export interface LinkOptions {
   readonly segmentSize?: number
   /**
    * How many of a hundred packets get lost. TCP sends them again: after 200 ms, then 400 ms, and so on up to two minutes;
-   * all that comes behind waits. After the 15th time the connection is lost. 0 unless given.
+   * all that comes behind waits. After the 15th time the connection is lost. Of datagrams nobody hears. 0 unless given.
    */
   readonly loss?: number
+  /** How many datagrams of a hundred arrive twice. TCP notices such things, and programs on it do not. 0 unless given. */
+  readonly duplicates?: number
+  /**
+   * How many datagrams of a hundred are late, so that others overtake them: by up to 10 ms, or three times the latency.
+   * 0 unless given; jitter also changes their order.
+   */
+  readonly stragglers?: number
+  /** The longest datagram that gets through, in bytes. What UDP can carry unless given; 1,472 where nothing is in pieces. */
+  readonly longestDatagram?: number
   /** How the bytes come to the program: `as sent` unless given. */
   readonly delivery?: Delivery
   /** Bytes in a connection's send buffer. 64 KiB unless given. */
@@ -38,13 +47,16 @@ export interface LinkOptions {
   readonly receiveBuffer?: number
 }
 
-/** The same in the units of the simulation: microseconds, bytes, and lost packets out of a million. */
+/** The same in the units of the simulation: microseconds, bytes, and packets out of a million. */
 export interface LinkTerms {
   readonly latency: number
   readonly jitter: number
   readonly bandwidth: number
   readonly segmentSize: number
   readonly loss: number
+  readonly duplicates: number
+  readonly stragglers: number
+  readonly longestDatagram: number
   readonly delivery: Delivery
   readonly sendBuffer: number
   readonly receiveBuffer: number
@@ -56,6 +68,9 @@ const plain: LinkTerms = {
   bandwidth: Infinity,
   segmentSize: 65_536,
   loss: 0,
+  duplicates: 0,
+  stragglers: 0,
+  longestDatagram: 65_527,
   delivery: 'as sent',
   sendBuffer: 65_536,
   receiveBuffer: 65_536,
@@ -67,13 +82,17 @@ const plain: LinkTerms = {
  * @throws RangeError if one of them cannot be
  */
 export function linkTerms(options: LinkOptions, before: LinkTerms = plain): LinkTerms {
-  const { latency, jitter, bandwidth, segmentSize, loss, delivery, sendBuffer, receiveBuffer } = options
+  const { latency, jitter, bandwidth, segmentSize, delivery, sendBuffer, receiveBuffer } = options
+  const { loss, duplicates, stragglers, longestDatagram } = options
   return {
     latency: latency === undefined ? before.latency : microseconds('a latency', latency),
     jitter: jitter === undefined ? before.jitter : microseconds('a jitter', jitter),
     bandwidth: bandwidth === undefined ? before.bandwidth : atLeastOne('a bandwidth is', bandwidth, 'bytes a second'),
     segmentSize: segmentSize === undefined ? before.segmentSize : whole('a packet', segmentSize),
-    loss: loss === undefined ? before.loss : millionths(loss),
+    loss: loss === undefined ? before.loss : millionths('a loss', loss),
+    duplicates: duplicates === undefined ? before.duplicates : millionths('what comes twice', duplicates),
+    stragglers: stragglers === undefined ? before.stragglers : millionths('what comes late', stragglers),
+    longestDatagram: longestDatagram === undefined ? before.longestDatagram : whole('a datagram', longestDatagram),
     delivery: delivery ?? before.delivery,
     sendBuffer: sendBuffer === undefined ? before.sendBuffer : whole('a buffer', sendBuffer),
     receiveBuffer: receiveBuffer === undefined ? before.receiveBuffer : whole('a buffer', receiveBuffer),
@@ -95,7 +114,7 @@ function atLeastOne(what: string, amount: number, unit: string): number {
   throw new RangeError(`${what} 1 or more ${unit}, not ${amount}`)
 }
 
-function millionths(percent: number): number {
+function millionths(what: string, percent: number): number {
   if (percent >= 0 && percent < 100) return Math.round(percent * 10_000)
-  throw new RangeError(`a loss is a number of packets in a hundred, from 0 up to 100, not ${percent}`)
+  throw new RangeError(`${what} is a number of packets in a hundred, from 0 up to 100, not ${percent}`)
 }

@@ -79,7 +79,7 @@ export class Network {
     let path = this.#paths.get(name)
     if (path === undefined) {
       // A host reaches itself at once and loses nothing; that its programs are slow to read is another matter.
-      const own = { latency: 0, jitter: 0, bandwidth: Infinity, loss: 0 }
+      const own = { latency: 0, jitter: 0, bandwidth: Infinity, loss: 0, duplicates: 0, stragglers: 0 }
       const terms = from === to ? linkTerms(own, this.#terms) : this.#terms
       path = new Path(from.name, to.name, terms, this.rules)
       this.#paths.set(name, path)

@@ -6,9 +6,8 @@
 import type { IPAddress, UNIXAddress } from '../../core/address.ts'
 import { toBytes } from '../../core/bytes.ts'
 import { CannotListenError } from '../../core/errors.ts'
-import type { SimPort } from './sim-port.ts'
 
-/** Where TCP and UNIX sockets can be. */
+/** Where sockets can be. */
 export type Place = IPAddress | UNIXAddress
 
 /** Where ports begin and end that are given out when any will do (IANA, RFC 6335). */
@@ -17,12 +16,18 @@ const lastFree = 65_535
 /** So many bytes fit into the address of a UNIX socket on Linux, the zero at its end left out. */
 const longestPath = 107
 
-export class PortTable {
+/** Something that is open at a place. */
+interface Placed {
+  readonly host: Place
+}
+
+/** The ports of one kind (TCP and paths, or UDP), which know nothing of those of another. */
+export class PortTable<Port extends Placed> {
   readonly #owner: string
   readonly #addresses: readonly IPAddress[]
-  #listeners = new Map<number, SimPort[]>()
+  #listeners = new Map<number, Port[]>()
   /** The sockets of the file system; one whose server has died is still there. */
-  readonly #paths = new Map<string, SimPort | 'dead'>()
+  readonly #paths = new Map<string, Port | 'dead'>()
   /** How many listeners and connections hold each port. */
   #uses = new Map<number, number>()
   #nextFree = firstFree
@@ -39,13 +44,13 @@ export class PortTable {
   }
 
   /** Who answers there: a dead socket is one that was left behind. */
-  listenerAt(place: Place): SimPort | 'dead' | undefined {
+  listenerAt(place: Place): Port | 'dead' | undefined {
     if (place.kind === 'UNIX') return this.#paths.get(place.path)
     return this.#listeners.get(place.port)?.find(({ host }) => host.kind !== 'UNIX' && covers(host, place))
   }
 
   /** Everybody who listens. */
-  listeners(): SimPort[] {
+  listeners(): Port[] {
     const onPaths = [...this.#paths.values()].filter((port) => port !== 'dead')
     return [...this.#listeners.values()].flat().concat(onPaths)
   }
@@ -72,7 +77,7 @@ export class PortTable {
   }
 
   /** `port` answers from now on. */
-  addListener(port: SimPort): void {
+  addListener(port: Port): void {
     const { host } = port
     if (host.kind === 'UNIX') {
       this.#paths.set(host.path, port)
@@ -82,7 +87,7 @@ export class PortTable {
     }
   }
 
-  removeListener(port: SimPort): void {
+  removeListener(port: Port): void {
     const { host } = port
     if (host.kind === 'UNIX') {
       if (this.#paths.get(host.path) === port) this.#paths.delete(host.path)
@@ -145,7 +150,8 @@ export function isLoopback({ host }: IPAddress): boolean {
   return host.startsWith('127.') || host === '::1'
 }
 
-function isWildcard({ host }: IPAddress): boolean {
+/** 0.0.0.0 and ::. */
+export function isWildcard({ host }: IPAddress): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 

@@ -11,14 +11,14 @@ export interface SocketInfo {
   readonly host: string
   readonly local: string
   readonly remote: string
-  readonly state: SocketState | 'listening' | 'connecting'
+  readonly state: SocketState | 'listening' | 'connecting' | 'datagrams'
   /** Bytes that have arrived and were not read; for a listener: connections that wait to be accepted. */
   readonly unread: number
   /** Bytes that were written and are not on the wire, in the program and in the kernel. */
   readonly unsent: number
 }
 
-/** Listeners first, then attempts, then connections, each oldest first. */
+/** Listeners first, then attempts, connections, and ports for datagrams, each oldest first. */
 export function socketsOf(machine: SimHost): SocketInfo[] {
   const host = machine.name
   const listeners = machine.ports.listeners().map((port) => {
@@ -35,7 +35,11 @@ export function socketsOf(machine: SimHost): SocketInfo[] {
     const unsent = end.queued + end.unsent
     return { host, local: String(end.host), remote: String(end.peer), state: end.state, unread: end.unread, unsent }
   })
-  return [...listeners, ...attempts, ...connections]
+  const datagrams = machine.datagramPorts.listeners().map((port) => {
+    const state = 'datagrams' as const
+    return { host, local: String(port.host), remote: String(port.peer ?? '*'), state, unread: port.unread, unsent: 0 }
+  })
+  return [...listeners, ...attempts, ...connections, ...datagrams]
 }
 
 /** The same as lines of a table. */

@@ -21,6 +21,7 @@ export const faultKinds: readonly Trouble['kind'][] = [
   'busy',
   'descriptors',
   'name',
+  'clock',
 ]
 
 /** Each knob, with its chance out of 12 to be turned, and what to. */
@@ -35,6 +36,8 @@ const turns: readonly [times: number, turn: (random: RandomStream) => Knobs][] =
   [4, (random) => ({ receiveBuffer: random.between(100, 65_536) })],
   [4, (random) => ({ loss: random.between(1, 50) / 10 })],
   [10, () => ({ ties: 'shuffled' })],
+  [4, (random) => ({ duplicates: random.between(1, 50) })],
+  [4, (random) => ({ stragglers: random.between(1, 50) })],
 ]
 
 /** What the world of this seed is like. */
@@ -111,6 +114,8 @@ function drawFault(random: RandomStream, kinds: readonly Trouble['kind'][], dang
       return { at, kind, host, for: lasts }
     case 'descriptors':
       return { at, kind, host, limit: random.below(4), for: lasts }
+    case 'clock':
+      return { at, kind, host, by: random.pick([1, -1]) * 10 ** random.between(1, 8), for: lasts }
     default: {
       const answer = random.pick(['unknown', 'unavailable', 'silent', []] as const)
       return { at, kind, name: random.pick(hosts), answer, for: lasts }
