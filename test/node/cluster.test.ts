@@ -63,8 +63,7 @@ describe('a worker of node:cluster', { timeout: 30_000 }, () => {
     await Promise.all(clients.map((client) => once(client, 'readable')))
     const ends = clients.map((client) => text(client).catch((error: NodeJS.ErrnoException) => error.code))
     program.child.kill('SIGTERM')
-    // Each of the two is a client as well.
-    await program.prints(/^asked to stop$/, 8)
+    await program.prints(/^told to stop$/, 2)
     for (const pid of pids) process.kill(pid, 'SIGTERM')
     expect(new Set(await Promise.all(ends))).toEqual(new Set(['ECONNRESET']))
     const { code, stdout } = await program.ended
@@ -78,7 +77,7 @@ describe('a worker of node:cluster', { timeout: 30_000 }, () => {
     const ends = clients.map((client) => text(client).catch((error: NodeJS.ErrnoException) => error.code))
     if (signal === 'SIGTERM') {
       program.child.kill('SIGTERM')
-      await program.prints(/^asked to stop$/, 8)
+      await program.prints(/^told to stop$/, 2)
     }
     program.child.kill(signal)
     expect(new Set(await Promise.all(ends))).toEqual(new Set(['ECONNRESET']))

@@ -49,6 +49,8 @@ react(
     const program = new MultiService()
     program.addService(new TimerService(reactor, 10, () => undefined))
     program.addService(server)
+    // Before it stops: whoever sends the second signal wants to know that the first one has come.
+    if (kind !== 'poet') void reactor.whenStopped().addCallback(() => console.log('told to stop'))
     const ran = runService(reactor, program)
     void server.startService().addCallback(() => {
       const here = String(server.port?.host)
