@@ -6,7 +6,9 @@
 
 /* trace: what happened */
 export { setTracer, type Fields, type Kind, type Seq, type Tracer } from './trace/hook.ts'
+export { type LintOptions, lintTrace } from './trace/linter.ts'
 export { Recorder, type RecorderOptions, type TraceEvent } from './trace/recorder.ts'
+export { type Complaint } from './trace/rules.ts'
 
 /* deferred: a value that is not here yet */
 export { getDebugging, setDebugging } from './deferred/debugging.ts'

@@ -1,5 +1,5 @@
 /** Tests that try a world with many seeds: what they find, how small they make it, and what they say about it. */
-import { Deferred, Factory, type Reactor, TCPClientEndpoint } from 'couplet'
+import { Deferred, Factory, type Reactor, Recorder, setTracer, TCPClientEndpoint } from 'couplet'
 import {
   type Fault,
   minimise,
@@ -12,6 +12,7 @@ import {
 } from 'couplet/sim'
 import { Witness } from 'couplet/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { trace } from '../../src/framework/trace/hook.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
@@ -77,6 +78,26 @@ describe('a test of many seeds', () => {
     expect(drawn.message).toContain('(made smaller in 0 runs)')
     expect(drawn.scenario.seed).toBe(smallest.scenario.seed)
     expect(drawn.scenario.faults.length).toBeGreaterThan(smallest.scenario.faults.length)
+  })
+
+  it('fails if the trace breaks a rule, unless it is told not to look', async () => {
+    const stage: Stage = (sim) => {
+      const { reactor } = sim.host('here')
+      reactor.callLater(5, () => trace?.at('conn.lost', reactor))
+    }
+    const failure = await failureOf({ seeds: 1 }, stage)
+    expect(failure.message).toContain('at 5 ms, "the trace keeps its rules" does not hold: event ')
+    expect(failure.message).toContain('SimReactor: something happens to it, and it never began')
+    expect(await outcomeOf({ seeds: 1, trace: 'unchecked' }, stage)).toBeUndefined()
+  })
+
+  it('lets whoever listens to the trace go on listening', async () => {
+    const recorder = new Recorder({ now: () => 0 })
+    const restore = setTracer(recorder)
+    await outcomeOf({ seeds: 1 }, (sim) => void rumour(sim))
+    expect(trace).toBe(recorder)
+    restore()
+    expect(recorder.events.some(({ k }) => k === 'bytes.recv')).toBe(true)
   })
 
   it('says everything about the first that fails', async () => {

@@ -43,7 +43,7 @@ export class TimerQueue {
   add(ms: number, call: () => unknown): DelayedCall {
     const delayed = new DelayedCall(this, this.due(ms), call)
     delayed.order = ++this.#orders
-    const seq = trace?.at('timer.set', delayed, { at: delayed.time, label: call.name, p: this.#clock })
+    const seq = trace?.at('timer.set', delayed, { at: delayed.time, ms, label: call.name, p: this.#clock })
     if (seq !== undefined) trace?.mark(delayed, seq)
     this.#heap.push(delayed)
     this.#rise(delayed, this.#heap.length - 1)
@@ -84,7 +84,7 @@ export class TimerQueue {
 
   /** `call` is due at another time now; among calls of the same time it comes last. */
   moved(call: DelayedCall): void {
-    const seq = trace?.at('timer.reset', call, { at: call.time })
+    const seq = trace?.at('timer.reset', call, { at: call.time, ms: call.time - this.#clock.now() })
     if (seq !== undefined) trace?.mark(call, seq)
     call.order = ++this.#orders
     const wasFirst = call.position === 0

@@ -5,7 +5,6 @@
  * code of the program waits, in order, until it is ready again. No ancestor.
  */
 import type { Turn } from '../core/turn.ts'
-import { trace } from '../trace/hook.ts'
 import type { SimEvent, Timeline } from './timeline.ts'
 
 export class SimProcess {
@@ -44,7 +43,6 @@ export class SimProcess {
   /** It computes for so many microseconds, from its own now on. */
   busy(us: number): void {
     this.#busyUntil = this.now + us
-    trace?.at('busy', this.turn, { us })
   }
 
   /** As by SIGSTOP: nothing of it runs until {@link resume}. */

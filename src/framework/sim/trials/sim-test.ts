@@ -6,6 +6,8 @@
  */
 import { type Report, setReporter } from '../../deferred/reporter.ts'
 import { flushUnhandled } from '../../deferred/unhandled.ts'
+import { setTracer, trace } from '../../trace/hook.ts'
+import { TraceLinter } from '../../trace/linter.ts'
 import { InvariantBroken } from '../expectations.ts'
 import type { Trouble } from '../faults/fault.ts'
 import { Hop } from '../hop.ts'
@@ -45,6 +47,11 @@ export interface SimTestOptions<Operation = never> {
   readonly ran?: (run: SimRun<Operation>) => void
   /** Whether what is reported (a hook that failed, a failure that nobody handled) fails the test. `fail` unless given. */
   readonly reports?: 'fail' | 'allowed'
+  /**
+   * Whether everything that happens is held to the rules of the trace (see {@link lintTrace}) as it happens.
+   * `checked` unless given; without it a run takes about two thirds of the time.
+   */
+  readonly trace?: 'checked' | 'unchecked'
 }
 
 /** A run that did not fail. */
@@ -178,6 +185,7 @@ class Trial<Operation> {
     let error: Error | undefined
     const reported: Report[] = []
     const restore = setReporter((report) => reported.push(report))
+    const stopListening = this.#options.trace === 'unchecked' ? (): void => {} : holdToTheRules(sim)
     try {
       this.#stage(sim, operations)
       if (given.faults === undefined) scenario = { ...scenario, faults: this.#faultsFor(sim, seed, duration) }
@@ -194,6 +202,7 @@ class Trial<Operation> {
     } finally {
       reported.push(...flushUnhandled())
       restore()
+      stopListening()
     }
     const [first] = reports === 'fail' ? reported : []
     if (first !== undefined) error ??= new Error(`${first.what}: ${String(first.error)}`, { cause: first.error })
@@ -259,6 +268,16 @@ class Trial<Operation> {
     if (!seen.message.includes(open)) message.push('', 'In the end:', ...indented(open.split('\n')))
     return new SimFailure(message.join('\n'), scenario, seen)
   }
+}
+
+/** From now on every run that breaks a rule of the trace ends there. @returns a function that stops it */
+function holdToTheRules(sim: Sim): () => void {
+  const linter = new TraceLinter({ now: () => sim.now, tracer: trace, whole: true })
+  sim.invariant('the trace keeps its rules', () => {
+    const { complaint } = linter
+    return complaint && `event ${complaint.seq}, ${complaint.on}: ${complaint.what}`
+  })
+  return setTracer(linter)
 }
 
 /** Two errors of one kind are taken for the same failure: numbers are where and when, words are what. */
