@@ -72,10 +72,11 @@ describe('a client that waits', () => {
     world.sim.link('forwarder', 'server').partition()
     const client = world.connect()
     world.sim.advance(100)
-    expect(world.sim.pending).toBeGreaterThan(0)
+    const opening = (): string[] => world.forwarder.netstat().map(({ state }) => state)
+    expect(opening()).toEqual(['listening', 'connecting', 'open'])
     client.transport.abortConnection()
     world.sim.advance(10)
-    world.isOver()
+    expect(opening()).toEqual(['listening'])
   })
 
   it('is left alone when the port closes, until its time is over', () => {
