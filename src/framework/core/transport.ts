@@ -27,7 +27,10 @@ export interface Transport extends Consumer, PushProducer {
   readonly peer: Address
   /** This end. */
   readonly host: Address
-  /** Whether closing has begun: `loseConnection` or `abortConnection` was called, or the peer has ended the input. */
+  /**
+   * Whether closing has begun: `loseConnection` or `abortConnection` was called, or the peer has ended the input and the
+   * protocol has no `readConnectionLost` that would let it go on.
+   */
   readonly disconnecting: boolean
   /** Whether `connectionLost` has been called, or is about to be. */
   readonly disconnected: boolean
