@@ -34,7 +34,6 @@ const types = new Map(Object.entries({ '.css': 'text/css', '.html': 'text/html',
 
 export class FileServer extends LineReceiver {
   override maxLength = 8192
-  /** A directory, as `realpath` gives it. */
   readonly #root: string
   #request: { readonly method: string; readonly path: string } | undefined
   #headers = { count: 0, bytes: 0 }
@@ -98,7 +97,6 @@ export class FileServer extends LineReceiver {
     let file: FileHandle | undefined
     try {
       const path = decodeURIComponent(target)
-      // No parents, nothing hidden.
       if (path.split('/').some((part) => part.startsWith('.') || /[\\\0:]/.test(part))) return undefined
       const real = await realpath(join(this.#root, path))
       if (!real.startsWith(join(this.#root, sep))) return undefined

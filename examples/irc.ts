@@ -2,8 +2,7 @@
  * A server in the manner of IRC (RFC 1459): run it with `npm run example -- irc`, and come in with any IRC client, or with
  * `nc 127.0.0.1 6667`: `NICK ann`, `USER ann 0 * Ann`, `JOIN #poetry`, `PRIVMSG #poetry :hello`.
  *
- * Look at the table of states: what a client may say depends on where it is, and what is not in the table is answered,
- * too. The time for introductions begins and ends with the first state. Try: TOPIC.
+ * Look at the table of states: what a client may say depends on where it is. Try: TOPIC.
  */
 import {
   type Clock,

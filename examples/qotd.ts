@@ -4,19 +4,10 @@
  * Look at the two clocks: the date, which decides the quote and may jump, and the time that passes, which decides how
  * often strangers are answered. Try: in a test, `new Sim({ epoch })` is any day you like.
  */
-import {
-  DatagramProtocol,
-  Factory,
-  idleTimeout,
-  type IPAddress,
-  limitConnections,
-  Protocol,
-  type Reactor,
-  withPolicies,
-} from 'couplet'
+import { DatagramProtocol, Factory, type IPAddress, Protocol, type Reactor } from 'couplet'
 import { react } from 'couplet/node'
 
-/** RFC 865 asks for at most 512 characters each. */
+/** At most 512 characters each, says the RFC. */
 const quotes = [
   'What is a Deferred? A promise that nobody has made yet.',
   'Do not communicate by waiting; wait by communicating.',
@@ -29,15 +20,15 @@ export function quoteOfTheDay(reactor: Pick<Reactor, 'wallTime'>): string {
 }
 
 export class Quote extends Protocol {
-  readonly #reactor: Reactor
+  readonly #quote: string
 
-  constructor(reactor: Reactor) {
+  constructor(quote: string) {
     super()
-    this.#reactor = reactor
+    this.#quote = quote
   }
 
   override connectionMade(): void {
-    this.transport.write(quoteOfTheDay(this.#reactor))
+    this.transport.write(this.#quote)
     this.transport.loseConnection()
   }
 }
@@ -65,9 +56,8 @@ export class QuoteDatagrams extends DatagramProtocol {
 if (process.argv[1] === import.meta.filename) {
   react(async (reactor, port = '7017') => {
     const local = { interface: '127.0.0.1' }
-    const quote = Factory.forProtocol(() => new Quote(reactor))
-    const guarded = withPolicies(quote, limitConnections(100), idleTimeout(reactor, 10_000))
-    const stream = await reactor.listenTCP(Number(port), guarded, local)
+    const quote = Factory.forProtocol(() => new Quote(quoteOfTheDay(reactor)))
+    const stream = await reactor.listenTCP(Number(port), quote, local)
     const datagrams = await reactor.listenUDP(Number(port), new QuoteDatagrams(reactor), local)
     console.log(`listening on ${stream.host}, datagrams on ${datagrams.host}`)
     await reactor.whenStopped()

@@ -2,9 +2,8 @@
  * Calls with types over strings with a length in front: run the server with `npm run example -- rpc`, and
  * `npm run example -- rpc add 1 2`, or `… rpc greet world`.
  *
- * Look at `calls`: one declaration, from which the compiler knows what to ask with and what comes back, and which checks,
- * when a message comes, that the peer keeps to it; a type alone would believe everything. Both ends may ask. Try: a call
- * of your own. (In earnest: `amp`, which Twisted speaks, too.)
+ * Look at `calls`: one declaration, from which the compiler knows what to ask with and what comes back, and which checks
+ * that the peer keeps to it; a type alone believes everything. Both ends may ask. Try: a call of your own; or `amp`.
  */
 import {
   clientFromString,

@@ -113,7 +113,7 @@ describe('quote of the day', () => {
     const server = sim.host('server').reactor
     server.listenTCP(
       17,
-      Factory.forProtocol(() => new Quote(server)),
+      Factory.forProtocol(() => new Quote(quoteOfTheDay(server))),
     )
     const reader = new AccumulatingProtocol()
     sim

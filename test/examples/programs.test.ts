@@ -85,7 +85,7 @@ describe('the example', { timeout: 60_000 }, () => {
     let heard = ''
     for await (const chunk of socket) {
       heard += String(chunk)
-      if (heard.includes('hello ann')) program.child.kill('SIGINT')
+      if (heard.includes('hello ann') && !program.child.killed) program.child.kill('SIGINT')
     }
     expect(heard).toBe('* what is your name?\n* hello ann; here are ann\n* the room closes\n')
     await endsWell(program)
