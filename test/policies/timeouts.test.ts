@@ -118,6 +118,22 @@ describe('idleTimeout', () => {
     expect(client.text()).toBe('I am here')
   })
 
+  it('decides at moments that no number of milliseconds says exactly', () => {
+    const server = serve()
+    const clients = Array.from({ length: 300 }, (_, index) => {
+      const client = server.connect()
+      server.sim.advance(0.1 * index + 0.007)
+      client.transport.write('x')
+      return client
+    })
+    server.sim.advance(100_000)
+    expect(server.sim.pending).toBe(0)
+    expect(clients.map(({ closedReason }) => closedReason?.name)).toEqual(clients.map(() => 'ConnectionDone'))
+    expect(new Set(server.served.map(({ closedReason }) => causeOf(closedReason).name))).toEqual(
+      new Set(['IdleTimeout']),
+    )
+  })
+
   it('wants a time', () => {
     for (const ms of [0, -1, NaN, Infinity]) {
       expect(() => idleTimeout(new ManualClock(), ms)).toThrow(RangeError)

@@ -16,6 +16,9 @@ import type { Policy } from './with-policies.ts'
 /** A peer that has not said goodbye by then will not. Milliseconds. */
 const patience = 5000
 
+/** What rounding may make of a moment. Milliseconds. */
+const hair = 0.001
+
 /**
  * Closes a connection on which nothing was sent or received for `ms` milliseconds; the cause is IdleTimeout. What is
  * still queued then gets the usual chance to leave, 5 s at most.
@@ -85,7 +88,8 @@ class IdleLayer extends Layer {
       this.#lastActivity = now
     }
     const left = this.#lastActivity + this.#ms - now
-    if (left > 0) {
+    // A clock may call a hair early: to wait for that hair would be to wait for ever.
+    if (left > hair) {
       this.#overdue = false
       this.#timer = this.#clock.callLater(left, this.#look)
     } else if (!this.#overdue) {

@@ -38,7 +38,7 @@ export interface System<Operation> {
  * A server that is killed, or has no descriptor left, hangs up as one does that has finished, so a protocol in which the
  * end of the connection is the end of the poem cannot tell: everything but that.
  */
-const nothingThatHangsUp = faultKinds.filter((kind) => kind !== 'crash' && kind !== 'descriptors')
+export const nothingThatHangsUp = faultKinds.filter((kind) => kind !== 'crash' && kind !== 'descriptors')
 
 const poem = toBytes(Array.from({ length: 40 }, (_, line) => `line ${line} of a poem that nobody knows\n`).join(''))
 
@@ -63,7 +63,7 @@ function insist(
 }
 
 /** Listens, as soon as there is a descriptor for it. */
-function serve(reactor: Reactor, port: number, factory: Factory): void {
+export function serve(reactor: Reactor, port: number, factory: Factory): void {
   reactor.listenTCP(port, factory).addErrback(() => void reactor.callLater(1000, () => serve(reactor, port, factory)))
 }
 

@@ -88,5 +88,5 @@ export class Evidence implements Tracer {
 /** The first line of the stack that is not the Deferred's own business. */
 function madeAt(): string {
   const lines = (new Error('here').stack ?? '').split('\n').slice(1)
-  return lines.find((line) => !/(evidence|deferred|hook|wrapping)\.[jt]s/.test(line))?.trim() ?? 'somewhere'
+  return lines.find((line) => !/(evidence|linter|deferred|hook|wrapping)\.[jt]s/.test(line))?.trim() ?? 'somewhere'
 }
