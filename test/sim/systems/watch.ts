@@ -77,6 +77,7 @@ class Watched extends Layer {
   readonly #pair: Pair
   readonly #side: 'client' | 'server'
   #calls: string[] = []
+  #producer: Alternating | undefined
 
   constructor(watch: Watch, connection: Connection, name: string, pair: Pair, side: 'client' | 'server') {
     super(connection)
@@ -119,6 +120,7 @@ class Watched extends Layer {
   }
 
   override write(data: Data): void {
+    this.#producer?.mayWrite()
     if (!this.disconnecting || this.queued > 0) this.sent.add(data)
     super.write(data)
   }
@@ -126,8 +128,13 @@ class Watched extends Layer {
   override registerProducer(producer: PushProducer, streaming: true): void
   override registerProducer(producer: PullProducer, streaming: false): void
   override registerProducer(producer: PushProducer | PullProducer, streaming: boolean): void {
-    if (streaming) super.registerProducer(new Alternating(producer as PushProducer, this), true)
+    if (streaming) super.registerProducer((this.#producer = new Alternating(producer as PushProducer, this)), true)
     else super.registerProducer(producer, false)
+  }
+
+  override unregisterProducer(): void {
+    this.#producer = undefined
+    super.unregisterProducer()
   }
 
   protected override wrap(protocol: Protocol): void {
@@ -172,6 +179,11 @@ class Alternating implements PushProducer {
     if (this.#state === 'stopped') this.#watched.complain('stopProducing a second time')
     this.#state = 'stopped'
     return this.#producer.stopProducing()
+  }
+
+  /** Who is the producer writes only as one. */
+  mayWrite(): void {
+    this.#is('runs', 'a write')
   }
 
   #is(state: 'runs' | 'paused', what: string): void {

@@ -1,0 +1,179 @@
+/** Defects of what stands on connections: Deferreds, attempts, services, policies, AMP, poems. */
+import type { Mutant } from './mutant.ts'
+
+const client = 'framework/services/client-service.ts'
+const deferred = 'framework/deferred/deferred.ts'
+const dial = 'framework/core/dial-host.ts'
+const attempts = 'framework/core/attempts.ts'
+const cache = 'poetry/proxy/poem-cache.ts'
+
+export const above: readonly Mutant[] = [
+  {
+    breaks: 'a chain goes on before what it waits for is there',
+    file: deferred,
+    from: 'if (inner !== undefined) this.#waitFor(inner)\n  }',
+    to: '}',
+  },
+  {
+    breaks: 'cancelling a chain does not reach what it waits for',
+    file: deferred,
+    from: 'const target = this.#innermost()',
+    to: 'const target: this = this',
+  },
+  {
+    breaks: 'a name server that does not answer is waited for, for ever',
+    file: dial,
+    from: '.addTimeout(timeout, reactor)\n',
+    to: '\n',
+  },
+  {
+    breaks: 'attempts that lost the race stay open',
+    file: attempts,
+    from: 'for (const attempt of this.#running) attempt.cancel()',
+    to: '',
+  },
+  {
+    breaks: 'a connection that was refused stays open',
+    file: 'framework/core/attach.ts',
+    from: 'connection.abortConnection(failure.value instanceof Error ? failure.value : undefined)',
+    to: '',
+  },
+  {
+    breaks: 'a client that stops goes on connecting',
+    file: client,
+    from: "if (before.is === 'connecting') this.#attempt?.cancel()",
+    to: "if (before.is === 'connecting') void 0",
+  },
+  {
+    breaks: 'a client that stops comes back when its wait is over',
+    file: client,
+    from: "else if (before.is === 'waiting' && before.retry.active()) before.retry.cancel()",
+    to: '',
+  },
+  {
+    breaks: 'the waits of a client begin anew after each connection, however short',
+    file: client,
+    from: 'if (this.#clock.now() - activity.since >= goodWhile) this.#failures = 0',
+    to: 'this.#failures = 0',
+  },
+  {
+    breaks: 'the waits of a client are never short again',
+    file: client,
+    from: 'if (this.#clock.now() - activity.since >= goodWhile) this.#failures = 0',
+    to: '',
+  },
+  {
+    breaks: 'a client does not come back once its connection is lost',
+    file: client,
+    from: 'if (this.#open.size === 0) this.#lost(reason)',
+    to: '',
+  },
+  {
+    breaks: 'of those who wait for a connection only the first is told',
+    file: 'framework/services/waiting-list.ts',
+    from: 'while (this.#waiting.length > 0 && lasts())',
+    to: 'if (this.#waiting.length > 0 && lasts())',
+  },
+  {
+    breaks: 'waits grow without a limit',
+    file: 'framework/tasks/backoff.ts',
+    from: 'return Math.min(maxDelay, initialDelay * factor ** (failures - 1))',
+    to: 'return Math.max(0, initialDelay * factor ** (failures - 1))',
+  },
+  {
+    breaks: 'a thousand clients come back at the same moment',
+    file: 'framework/tasks/backoff.ts',
+    from: '(1 - part * chance.random())',
+    to: '(1 - part * 0.5)',
+  },
+  {
+    breaks: 'one connection more than the limit is let in',
+    file: 'framework/policies/limits.ts',
+    from: 'if (others >= this.#most) throw',
+    to: 'if (others > this.#most) throw',
+  },
+  {
+    breaks: 'connections that have ended count against the limit',
+    file: 'framework/policies/limits.ts',
+    from: '(this.#open.get(this.#key) ?? 1) - 1',
+    to: '(this.#open.get(this.#key) ?? 1)',
+  },
+  {
+    breaks: 'a connection on which only we write counts as idle',
+    file: 'framework/policies/timeouts.ts',
+    from: 'override write(data: Data): void {\n    this.#lastActivity = this.#clock.now()',
+    to: 'override write(data: Data): void {',
+  },
+  {
+    breaks: 'an idle connection stays',
+    file: 'framework/policies/timeouts.ts',
+    from: '} else if (!this.#overdue) {',
+    to: '} else if (this.#ms > 0) {',
+  },
+  {
+    breaks: 'what comes right behind a PROXY header is lost',
+    file: 'framework/policies/proxied-layer.ts',
+    from: 'this.#rest = parser.rest',
+    to: 'this.#rest = parser.rest.subarray(parser.rest.length)',
+  },
+  {
+    breaks: 'what a throttle sends in part loses its rest',
+    file: 'framework/policies/write-throttle.ts',
+    from: 'if (piece === first) this.#gone++',
+    to: 'if (piece.length > 0) this.#gone++',
+  },
+  {
+    breaks: 'an answer goes to the question that was asked last',
+    file: 'poetry/transform/transform-client.ts',
+    from: 'this.#waiting.shift()?.callback(answer)',
+    to: 'this.#waiting.pop()?.callback(answer)',
+  },
+  {
+    breaks: 'answers leave in the order in which they are ready',
+    file: 'poetry/transform/in-order.ts',
+    from: 'const [slot] = this.#slots',
+    to: "this.#slots.sort((one, other) => Number('answer' in other) - Number('answer' in one))\n        const [slot] = this.#slots",
+  },
+  {
+    breaks: 'questions that nobody can hear the answers to go on being worked at',
+    file: 'poetry/transform/in-order.ts',
+    from: 'for (const { work } of this.#slots.splice(0)) work.cancel()',
+    to: '',
+  },
+  {
+    breaks: 'half a poem is taken for a whole one',
+    file: 'poetry/poetry-client.ts',
+    from: 'reason instanceof ConnectionDone\n',
+    to: 'reason instanceof Error\n',
+  },
+  {
+    breaks: 'a poet goes on speaking while he is paused',
+    file: 'poetry/poetry-protocol.ts',
+    from: 'this.#paused = true\n    this.#wait()',
+    to: 'this.#paused = true',
+  },
+  {
+    breaks: 'a poet goes on speaking when his client is gone',
+    file: 'poetry/poetry-protocol.ts',
+    from: 'stopProducing(): void {\n    this.#over = true\n    this.#wait()',
+    to: 'stopProducing(): void {\n    this.#over = true',
+  },
+  {
+    breaks: 'a fetch that failed is waited for by all who ask later',
+    file: cache,
+    from: 'this.#forget(fetch)\n    for (const asked',
+    to: 'if (this.#kept !== undefined) this.#forget(fetch)\n    for (const asked',
+  },
+  {
+    breaks: 'a fetch goes on although nobody waits for it',
+    file: cache,
+    from: 'fetch.work?.cancel()',
+    to: '',
+  },
+  {
+    breaks: 'a proxy that has no poem says that the poem is empty',
+    file: 'poetry/proxy/proxy-protocol.ts',
+    from: '({ value }) => this.transport.abortConnection(value instanceof Error ? value : new Error(String(value))),',
+    to: '() => this.transport.loseConnection(),',
+  },
+]

@@ -1,0 +1,95 @@
+/**
+ * Holds the framework to all that the simulated world knows of it, with one seed after another, until something is
+ * broken: `hunt.program.ts SEEDS`. Prints what that was as a line of JSON, or nothing.
+ */
+import { simTestWith } from 'couplet/sim'
+import { transportContract } from 'couplet/testing'
+import { adversities, simulatedNetwork } from '../simulated-transport.ts'
+import { chat } from '../systems/chat-system.ts'
+import { wireFormats } from '../systems/format-system.ts'
+import { longWinded, proxiedPoet, slowPoet, type System, transforms } from '../systems/poetry-system.ts'
+import { stayingConnected } from '../systems/service-system.ts'
+import { framing, policies } from '../systems/talking-system.ts'
+import { timers } from '../systems/timer-system.ts'
+
+/** What is broken, and with which seed. */
+export interface Catch {
+  readonly by: string
+  readonly seed: number
+  readonly why: string
+}
+
+/** Something that holds the framework to its promises, with a seed. */
+interface Judge {
+  readonly name: string
+  /** How many seeds it takes at once. One of the contract costs as much as many of the others. */
+  readonly stride: number
+  readonly judge: (seed: number) => Promise<void>
+}
+
+function system<Operation>(name: string, { options, stage }: System<Operation>, stride = 10): Judge {
+  let body: () => Promise<void> = () => Promise.resolve()
+  simTestWith((_name, run) => (body = run))(name, { ...options, mostRuns: 0 }, stage)
+  return {
+    name,
+    stride,
+    judge(seed) {
+      process.env['SIM_SEED'] = String(seed)
+      return body()
+    },
+  }
+}
+
+const contract: Judge = {
+  name: 'contract',
+  stride: 1,
+  async judge(seed) {
+    const adversity = adversities[seed % adversities.length]!
+    const { name, options } = adversity
+    const tests: (() => Promise<void>)[] = []
+    const it = (test: string, body: () => Promise<void>): void => {
+      tests.push(() =>
+        body().catch((error: unknown) => {
+          throw new Error(`${test}, ${name}: ${String(error)}`)
+        }),
+      )
+    }
+    transportContract(() => simulatedNetwork({ ...adversity, options: { ...options, seed } }), {
+      describe: (_title, define) => define(),
+      it: Object.assign(it, { skip: () => {} }),
+    })
+    for (const test of tests) await test()
+  },
+}
+
+const judges = [
+  system('slow poet', slowPoet),
+  system('proxied poet', proxiedPoet),
+  system('transforms', transforms),
+  system('wire formats', wireFormats),
+  system('framing', framing),
+  system('policies', policies),
+  system('chat', chat),
+  system('timers', timers),
+  system('client service', stayingConnected),
+  system('long poem', longWinded, 1),
+  contract,
+]
+
+async function hunt(seeds: number): Promise<Catch | undefined> {
+  for (let round = 0; round * 10 < seeds; round++) {
+    for (const { name, stride, judge } of judges) {
+      for (let seed = round * stride; seed < (round + 1) * stride; seed++) {
+        try {
+          await judge(seed)
+        } catch (error) {
+          return { by: name, seed, why: error instanceof Error ? String(error.cause ?? error) : String(error) }
+        }
+      }
+    }
+  }
+  return undefined
+}
+
+const found = await hunt(Number(process.argv[2]))
+if (found !== undefined) console.log(JSON.stringify(found))
