@@ -1,4 +1,5 @@
 /** FileSender: one chunk each time the consumer asks, until the last; or until one of the two has had enough. */
+import { Readable } from 'node:stream'
 import {
   CancelledError,
   type Consumer,
@@ -113,6 +114,19 @@ describe('FileSender', () => {
     const sent = new FileSender().beginFileTransfer(chunks, transport)
     expect(failureResultOf(sent).value).toBeInstanceOf(FileTransferStopped)
     expect([chunks.taken, chunks.returned]).toEqual([0, 1])
+  })
+
+  it.each([
+    ['before the first chunk', 0],
+    ['after it', 1],
+  ])('leaves no stream of Node open that it stops %s', async (_when, chunks) => {
+    const stream = Readable.from(['a', 'b', 'c'])
+    const sent = new FileSender().beginFileTransfer(stream, transport)
+    for (let count = 0; count < chunks; count++) await ask()
+    transport.end()
+    expect(failureResultOf(sent).value).toEqual(new FileTransferStopped(chunks))
+    if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
+    expect(stream.destroyed).toBe(true)
   })
 
   it('writes nothing of a chunk that comes after it was told to stop', async () => {

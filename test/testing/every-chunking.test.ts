@@ -36,7 +36,14 @@ describe('everyChunking', () => {
     const all = sizes(some(1000))
     expect(all).toContainEqual([1000])
     for (let size = 1; size <= 20; size++) expect(all).toContainEqual(expect.arrayContaining([size, size]))
-    expect(distinct(all)).toBe(1 + 20 + 20)
+    for (const near of [1, 20])
+      expect(all).toEqual(
+        expect.arrayContaining([
+          [near, 1000 - near],
+          [1000 - near, near],
+        ]),
+      )
+    expect(distinct(all)).toBe(1 + 3 * 20 + 20)
     expect(sizes(some(1000))).toEqual(all)
   })
 

@@ -28,7 +28,10 @@ export class FileTransferStopped extends Error {
 
 /** One transfer. */
 export class FileSender implements PullProducer {
+  #source: Iterable<Data> | AsyncIterable<Data> | undefined
   #chunks: Iterator<Data, unknown> | AsyncIterator<Data, unknown> | undefined
+  /** The first chunk was asked for. */
+  #begun = false
   #consumer: Consumer | undefined
   #sent = 0
   #over = false
@@ -37,7 +40,8 @@ export class FileSender implements PullProducer {
   /**
    * Registers with `consumer` and hands over one chunk after the other.
    *
-   * @param chunks is iterated once; its `return()` is called if the transfer ends early. Pieces of some 64 KiB are good
+   * @param chunks is iterated once; its `return()` is called if the transfer ends early, and before the first chunk its
+   *   `[Symbol.asyncDispose]()` too, if it has one (a stream of Node's has). Pieces of some 64 KiB are good
    * @returns fires with the number of bytes when the last one was handed to the consumer (which may not have sent it
    *   yet; `loseConnection` waits for that). Fails with FileTransferStopped, or with what `chunks` threw. To cancel it
    *   ends the transfer, and leaves the connection alone
@@ -48,6 +52,7 @@ export class FileSender implements PullProducer {
   beginFileTransfer(chunks: Iterable<Data> | AsyncIterable<Data>, consumer: Consumer): Deferred<number> {
     if (this.#consumer !== undefined) throw new Error('this FileSender has been used already: make a new one')
     this.#consumer = consumer
+    this.#source = chunks
     this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]()
     try {
       consumer.registerProducer(this, false)
@@ -61,6 +66,7 @@ export class FileSender implements PullProducer {
 
   resumeProducing(): Hook {
     if (this.#over) return
+    this.#begun = true
     let next: IteratorResult<Data, unknown> | PromiseLike<IteratorResult<Data, unknown>>
     try {
       next = this.#chunks!.next()
@@ -111,8 +117,19 @@ export class FileSender implements PullProducer {
       report({ error, what: 'The chunks of a FileSender failed to stop', subject: this })
     try {
       adopt(this.#chunks?.return?.(), 'return', { hookFailed })
+      // A generator that has not begun does nothing at its return, and what it is to close stays open.
+      if (!this.#begun) adopt(disposed(this.#source), 'dispose', { hookFailed })
     } catch (error) {
       hookFailed(error)
     }
   }
+}
+
+/** Disposes of what can be disposed of. */
+function disposed(source: unknown): unknown {
+  // Not every browser has it yet.
+  const { asyncDispose }: { readonly asyncDispose?: symbol } = Symbol
+  if (asyncDispose === undefined || typeof source !== 'object' || source === null) return undefined
+  const dispose: unknown = Reflect.get(source, asyncDispose)
+  return typeof dispose === 'function' ? Reflect.apply(dispose, source, []) : undefined
 }

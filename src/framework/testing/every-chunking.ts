@@ -14,8 +14,8 @@ const byChance = 20
 
 /**
  * Runs `body` once for every chunking of `bytes`: up to 16 bytes all there are; up to 256 bytes byte by byte, whole and
- * with every one and every two cuts; longer ones in pieces of 1 to 20 bytes, whole, and in twenty ways by chance, which
- * are the same each time. If it throws, the error's message says which chunking it was.
+ * with every one and every two cuts; longer ones in pieces of 1 to 20 bytes, whole, with one cut near either end, and in
+ * twenty ways by chance, which are the same each time. If it throws, the error's message says which chunking it was.
  *
  * @param body gets the chunks, each 1 byte or more in memory of its own; make the protocol anew in it
  *
@@ -52,7 +52,11 @@ function* chunkings(length: number): Generator<readonly number[]> {
     }
     return
   }
-  for (let size = 1; size <= 20; size++) yield regular(length, size)
+  for (let size = 1; size <= 20; size++) {
+    yield regular(length, size)
+    yield [size, length]
+    yield [length - size, length]
+  }
   const chance = sequence(length)
   for (let count = 0; count < byChance; count++) yield irregular(length, chance)
 }
