@@ -83,7 +83,8 @@ async function hunt(seeds: number): Promise<Catch | undefined> {
         try {
           await judge(seed)
         } catch (error) {
-          return { by: name, seed, why: error instanceof Error ? String(error.cause ?? error) : String(error) }
+          const { cause = error } = error as Error
+          return { by: name, seed, why: cause instanceof Error ? cause.message : String(error) }
         }
       }
     }

@@ -6,6 +6,7 @@ import {
   type ConnectionClosed,
   ConnectionDone,
   Factory,
+  IncompleteFrame,
   IntStringDecoder,
   LineDecoder,
   NetstringDecoder,
@@ -129,8 +130,10 @@ class Talker extends StringReceiver {
   override connectionLost(reason: ConnectionClosed): void {
     const { length } = this.#texts
     const whole = this.#heard === length + (this.#talk.leaves === 'well' ? 1 : 0)
-    const clean = reason instanceof ConnectionDone
-    this.#over(whole || !clean ? undefined : `a clean end after ${this.#heard} of ${length} strings`)
+    const clean = reason instanceof ConnectionDone || reason.cause instanceof IncompleteFrame
+    this.#over(
+      whole || !clean ? undefined : `the end after ${this.#heard} of ${length} strings, and nobody had cut it short`,
+    )
   }
 }
 
