@@ -1,7 +1,8 @@
 /**
  * The long repeats: `npm run deep`, or `npm run deep -- 20 24` for some versions of Node only. On each version it runs
  * `npm test`, then the thousand-fold tests over sockets (files named test/node/NAME.deep.ts); on the Node at hand those
- * of the other rooms as well, and it looks for what tests leave open. Ends with a table.
+ * of the other rooms as well (a page in Chromium among them), it looks for what tests leave open, and it tries the mutants
+ * (scripts/mutants.ts), whose table it prints. Ends with a table of its own.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -23,6 +24,7 @@ const folder = join(import.meta.dirname, '..', '.cache', 'deep')
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 
+installChromium()
 const rows: Row[] = []
 for (const version of versions) {
   run(version, 'test', [])
@@ -31,13 +33,23 @@ for (const version of versions) {
   run(version, 'test', [...(everything ? [] : ['test/node']), '--mode', 'deep'])
 }
 run(process.version.slice(1), 'leaks', [], (output) => !/^\s*Leaks\s+\d/m.test(output))
+const mutants = spawnSync('npm', ['run', '--silent', 'mutants'], { stdio: 'inherit' })
 
 console.log(`\n${'Node'.padEnd(12)}${'suite'.padEnd(12)}${cells('passed', 'failed', 'skipped', 'time')}`)
 for (const { node, what, ok, passed, failed, skipped, seconds } of rows) {
   const numbers = cells(passed, failed, skipped, `${seconds.toFixed(1)} s`)
   console.log(`${node.padEnd(12)}${what.padEnd(12)}${numbers}${ok ? '' : '   FAILED'}`)
 }
-process.exitCode = rows.every((row) => row.ok) ? 0 : 1
+process.exitCode = rows.every((row) => row.ok) && mutants.status === 0 ? 0 : 1
+
+/** What a page needs. Where it may not be installed, that test is skipped, and says so. */
+function installChromium(): void {
+  const isThere = spawnSync('chromium', ['--version']).error === undefined
+  if (isThere || process.getuid?.() !== 0) return
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  spawnSync('apt-get', ['update'], { env })
+  spawnSync('apt-get', ['install', '--yes', '--no-install-recommends', 'chromium'], { env })
+}
 
 /** One suite on one version of Node; its output is shown only if something is wrong with it. */
 function run(version: string, script: string, options: string[], fine: (output: string) => boolean = () => true): void {
