@@ -207,7 +207,7 @@ describe.concurrent('a program', { timeout: 30_000 }, () => {
     signalled.child.kill('SIGTERM')
     await once(signalled.child.stderr, 'data')
     signalled.child.kill('SIGTERM')
-    const late = program(main, onTestFinished, 10)
+    const late = program(main, onTestFinished, 500)
     await once(late.child.stderr, 'data')
     late.child.kill('SIGTERM')
     expect([(await signalled.outcome).code, (await late.outcome).code]).toEqual([143, 0])

@@ -42,6 +42,9 @@ export class WatchedFactory extends portForward.ProxyFactory {
 /** Ends its side when the peer ends its own, and never closes by itself. */
 export const keepsHalf: WitnessScript = { readLost: () => undefined }
 
+/** Two ends that each wait until the other one has read would wait for ever. */
+const bothSpeakAtLength = { readWhileFull: true }
+
 export class ForwarderInSim {
   readonly sim: Sim
   readonly client: SimHost
@@ -89,6 +92,7 @@ export class ForwarderInSim {
         this.served.push(witness)
         return witness
       }),
+      bothSpeakAtLength,
     )
     this.sim.advance()
     return this
@@ -96,7 +100,7 @@ export class ForwarderInSim {
 
   /** A client that has connected to the forwarder, which is on its way to the server. @param ms how long that takes */
   connect(script: WitnessScript = keepsHalf, ms = 3): Witness {
-    const endpoint = new TCPClientEndpoint(this.client.reactor, 'forwarder', 8000)
+    const endpoint = new TCPClientEndpoint(this.client.reactor, 'forwarder', 8000, bothSpeakAtLength)
     const connecting = connectProtocol(endpoint, new Witness(script))
     this.sim.advance(ms)
     return successResultOf(connecting)
