@@ -48,7 +48,7 @@ export function lintTrace(events: readonly TraceEvent[], { whole = false }: Lint
     time = t / 1000
     const { innermost } = rules
     if (up !== innermost && up >= first) complain(`it is inside of span ${up}, and the innermost one is ${innermost}`)
-    if (k !== 'end') rules[spans.has(k) ? 'begin' : 'at'](seq, k, on, event, by, p)
+    if (k !== 'end') rules[spans.has(k) ? 'begin' : 'at'](seq, k, on, event, by)
     else if ((event['of'] as Seq) >= first) rules.end(seq, event['of'] as Seq, on)
   }
   rules.rest()
@@ -87,13 +87,13 @@ export class TraceLinter implements Tracer {
 
   at(kind: Kind, on: object, fields: Fields = none, by?: Seq): Seq {
     const seq = this.#tracer === undefined ? ++this.#seq : this.#tracer.at(kind, on, fields, by)
-    this.#rules.at(seq, kind, on, fields, by, fields['p'])
+    this.#rules.at(seq, kind, on, fields, by)
     return seq
   }
 
   begin(kind: Kind, on: object, fields: Fields = none, by?: Seq): Seq {
     const seq = this.#tracer === undefined ? ++this.#seq : this.#tracer.begin(kind, on, fields, by)
-    this.#rules.begin(seq, kind, on, fields, by, fields['p'])
+    this.#rules.begin(seq, kind, on, fields, by)
     return seq
   }
 

@@ -31,11 +31,6 @@ export interface RulesOptions {
   readonly complain: (complaint: Complaint) => void
 }
 
-interface Span {
-  readonly seq: Seq
-  readonly life: Life | undefined
-}
-
 interface Sending {
   readonly from: ConnectionLife
   readonly off: number
@@ -47,7 +42,9 @@ export class TraceRules {
   readonly #now: (process: unknown) => number
   readonly #whole: boolean
   readonly #lives = new Map<unknown, Life>()
-  readonly #open: Span[] = []
+  /** The spans that are open, and of each the Deferred whose stage it is. */
+  readonly #open: Seq[] = []
+  readonly #stages: (DeferredLife | undefined)[] = []
   /** Until when each process is busy, in milliseconds. */
   readonly #busy = new Map<unknown, number>()
   /** Bytes that have left and have not all arrived, by the event of their leaving. */
@@ -68,11 +65,12 @@ export class TraceRules {
 
   /** The innermost span that is open, or 0. */
   get innermost(): Seq {
-    return this.#open.at(-1)?.seq ?? 0
+    const { length } = this.#open
+    return length === 0 ? 0 : this.#open[length - 1]!
   }
 
   /** Something happened at one instant. */
-  at(seq: Seq, kind: Kind, on: unknown, told: Told, by: Seq | undefined, process: unknown): void {
+  at(seq: Seq, kind: Kind, on: unknown, told: Told, by: Seq | undefined): void {
     this.#seq = seq
     if (on !== this.#on) this.#life = this.#lives.get((this.#on = on))
     if (by !== undefined && (by >= seq || by < 1)) this.#complain(`its cause is ${by}, which has not happened`)
@@ -93,7 +91,7 @@ export class TraceRules {
         this.#frames().frame(told['off'] as number, told['n'] as number, this.#complain)
         break
       case 'conn.open':
-        this.#begins(new ConnectionLife(process))
+        this.#begins(new ConnectionLife(told['p']))
         break
       case 'conn.made':
       case 'conn.half':
@@ -102,7 +100,7 @@ export class TraceRules {
         this.#connection()?.becomes(kind, this.#complain)
         break
       case 'timer.set':
-        this.#begins(new TimerLife(process, this.#now(process) + (told['ms'] as number)))
+        this.#begins(new TimerLife(told['p'], this.#now(told['p']) + (told['ms'] as number)))
         break
       case 'timer.reset':
       case 'timer.cancel':
@@ -118,47 +116,55 @@ export class TraceRules {
         this.#deferred()?.does(kind, told['i'] as number | undefined, this.#complain)
         break
       case 'busy':
-        this.#busy.set(
-          process,
-          Math.max(this.#now(process), this.#busy.get(process) ?? 0) + (told['us'] as number) / 1000,
-        )
+        this.#isBusy(told['p'], told['us'] as number)
         break
       default:
     }
   }
 
   /** A span opened. */
-  begin(seq: Seq, kind: Kind, on: unknown, told: Told, by: Seq | undefined, process: unknown): void {
-    this.at(seq, kind, on, told, by, process)
-    let life = this.#life
-    if (kind === 'call') this.#call(life, told['what'] as string, process)
-    else if (kind === 'd.run' || kind === 'd.fire') {
+  begin(seq: Seq, kind: Kind, on: unknown, told: Told, by: Seq | undefined): void {
+    this.at(seq, kind, on, told, by)
+    let stage: DeferredLife | undefined
+    if (kind === 'call') {
+      this.#call(this.#life, told['what'] as string, told['p'])
+    } else if (kind === 'd.run' || kind === 'd.fire') {
       const deferred = this.#deferred()
       deferred?.does(kind, told['i'] as number | undefined, this.#complain)
-      life = deferred
+      if (kind === 'd.run') stage = deferred
     }
-    this.#open.push({ seq, life: kind === 'd.run' ? life : undefined })
+    this.#open.push(seq)
+    this.#stages.push(stage)
   }
 
   /** The span that opened with event `begin` closed. */
   end(seq: Seq, begin: Seq, on: unknown): void {
     this.#seq = seq
-    const span = this.#open.pop()
-    if (span?.seq === begin) {
-      if (span.life instanceof DeferredLife) span.life.running = false
-      return
-    }
+    const innermost = this.#open.pop() ?? 0
+    const stage = this.#stages.pop()
+    if (stage !== undefined) stage.running = false
+    if (innermost === begin) return
     if (on !== this.#on) this.#life = this.#lives.get((this.#on = on))
-    this.#complain(`span ${begin} closed, and the innermost one that is open is ${span?.seq ?? 'none'}`)
-    while (this.#open.length > 0 && this.innermost >= begin) this.#open.pop()
+    this.#complain(`span ${begin} closed, and the innermost one that is open is ${innermost || 'none'}`)
+    while (this.innermost >= begin && this.innermost > 0) this.#close()
   }
 
   /** Nothing happens any more, or not in this event of the reactor: every span has to be closed. */
   rest(): void {
-    const span = this.#open.pop()
-    if (span === undefined) return
-    this.#open.length = 0
-    this.#complainTo({ seq: this.#seq, on: nameOf(this.#on), what: `span ${span.seq} never closed` })
+    const { innermost } = this
+    if (innermost === 0) return
+    while (this.innermost > 0) this.#close()
+    this.#complainTo({ seq: this.#seq, on: nameOf(this.#on), what: `span ${innermost} never closed` })
+  }
+
+  #close(): void {
+    this.#open.pop()
+    const stage = this.#stages.pop()
+    if (stage !== undefined) stage.running = false
+  }
+
+  #isBusy(process: unknown, us: number): void {
+    this.#busy.set(process, Math.max(this.#now(process), this.#busy.get(process) ?? 0) + us / 1000)
   }
 
   #call(life: Life | undefined, what: string, given: unknown): void {
