@@ -185,15 +185,6 @@ describe('listening', () => {
       expect(outcome(server.reactor.dial(address)).error).toBeInstanceOf(UnsupportedAddress)
     },
   )
-
-  it('with TLS is refused, because it would be in the clear', () => {
-    const { server } = world()
-    const address = server.addresses[0]!.withPort(443)
-    const dialed = server.reactor.dial(address, { tls: {} })
-    expect(outcome(dialed).error).toMatchObject({ message: expect.stringContaining('has no TLS') as string })
-    const listened = server.reactor.listen(address, () => {}, { tls: { cert: '', key: '' } })
-    expect(outcome(listened).error).toBeInstanceOf(UnsupportedAddress)
-  })
 })
 
 describe('dialing', () => {

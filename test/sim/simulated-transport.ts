@@ -1,6 +1,6 @@
 /** What the contract of transports is held to in simulated worlds: ten networks that do their worst, and a file system. */
-import { type Address, type Connection, Deferred, IPv4Address, UNIXAddress } from 'couplet'
-import { Sim, type SimOptions } from 'couplet/sim'
+import { type Address, type Connection, Deferred, IPv4Address, type TLSVersion, UNIXAddress } from 'couplet'
+import { certify, Sim, type SimOptions } from 'couplet/sim'
 import type { TransportWorld } from 'couplet/testing'
 
 /** A network, and how to wait until nothing moves on it. */
@@ -35,14 +35,14 @@ export const adversities: readonly Adversity[] = [
   },
 ]
 
-/** Two hosts and the network between them. */
-export function simulatedNetwork({ options, settled, losses = false }: Adversity): TransportWorld {
+/** Two hosts and the network between them, with TLS of this version or in the clear. */
+export function simulatedNetwork({ options, settled, losses = false }: Adversity, tls?: TLSVersion): TransportWorld {
   const sim = new Sim({ maxEventsAtOnce: 1_000_000, ...options })
   if (losses) {
     const chance = sim.random('losses')
     sim.rule((packet) => (packet.kind !== 'reset' && packet.losses === 0 && chance.chance(3, 100) ? 'drop' : 'pass'))
   }
-  return worldOf(sim, settled, ['near', 'far'], () => new IPv4Address('TCP', '10.0.0.2', 0))
+  return worldOf(sim, settled, ['near', 'far'], () => new IPv4Address('TCP', '10.0.0.2', 0), tls)
 }
 
 /** Sockets of the file system of one host. */
@@ -51,7 +51,17 @@ export function simulatedFileSystem(): TransportWorld {
   return worldOf(new Sim({ maxEventsAtOnce: 1_000_000 }), 0, ['near'], () => new UNIXAddress(`/run/socket-${count++}`))
 }
 
-function worldOf(sim: Sim, settled: number, names: readonly string[], anywhere: () => Address): TransportWorld {
+function worldOf(
+  sim: Sim,
+  settled: number,
+  names: readonly string[],
+  anywhere: () => Address,
+  maxVersion?: TLSVersion,
+): TransportWorld {
+  const identity = certify({ names: ['10.0.0.2'] })
+  const secure = maxVersion !== undefined
+  const listenOptions = secure ? { tls: { ...identity, maxVersion } } : {}
+  const dialOptions = secure ? { tls: { ca: identity.cert, maxVersion } } : {}
   const hosts = names.map((name) => sim.host(name))
   const [client, server] = [hosts[0]!.reactor, hosts.at(-1)!.reactor]
   return {
@@ -59,9 +69,15 @@ function worldOf(sim: Sim, settled: number, names: readonly string[], anywhere: 
     network: { server, client, anywhere, until: (outcome) => sim.runUntil(outcome) },
     async pair(limits = {}) {
       const accepted = new Deferred<Connection>()
-      const listening = server.listen(anywhere(), (connection) => accepted.callback(connection), limits.far)
+      const listening = server.listen(anywhere(), (connection) => accepted.callback(connection), {
+        ...limits.far,
+        ...listenOptions,
+      })
       const port = await sim.runUntil(listening)
-      return [await sim.runUntil(client.dial(port.host, limits.near)), await sim.runUntil(accepted)]
+      return [
+        await sim.runUntil(client.dial(port.host, { ...limits.near, ...dialOptions })),
+        await sim.runUntil(accepted),
+      ]
     },
     settle: () => sim.runFor(settled),
   }

@@ -482,3 +482,9 @@ export function withoutStack<E extends Error>(make: () => E): E {
     Error.stackTraceLimit = limit
   }
 }
+
+/** The operating system's code for what went wrong, `ECONNREFUSED` for example. */
+export function codeOf(error: unknown): string | undefined {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+  return typeof code === 'string' ? code : undefined
+}

@@ -8,6 +8,7 @@ import { report } from '../deferred/reporter.ts'
 import { trace } from '../trace/hook.ts'
 import type { Address } from './address.ts'
 import type { DelayedCall } from './clock.ts'
+import { codeOf } from './errors.ts'
 import { asError, guarded } from './guard.ts'
 import type { Reactor } from './reactor.ts'
 import type { Connection } from './transport.ts'
@@ -20,6 +21,9 @@ export interface StopOptions {
    */
   readonly drain?: number
 }
+
+/** Between two reports of clients that got no TLS at least so many milliseconds: anybody can cause them. */
+const reportEvery = 1000
 
 /** Whoever a port tells about its connections. What it throws aborts the connection and is reported. */
 export type Accept = (connection: Connection) => void
@@ -38,6 +42,7 @@ export abstract class ListeningPort {
   #asked = false
   #drained: Deferred<void>[] = []
   #deadlines: DelayedCall[] = []
+  #unsecuredReportedAt = -Infinity
 
   constructor(reactor: Reactor, host: Address, accept: Accept) {
     this.host = host
@@ -89,6 +94,16 @@ export abstract class ListeningPort {
         connection.abortConnection(asError(error))
       },
     })
+  }
+
+  /** A connection came in, and its TLS handshake failed. For the reactor that made the port. */
+  protected unsecured(error: Error): void {
+    // Whoever looks whether somebody is here, and goes, has done nothing wrong.
+    if (codeOf(error) === 'ECONNRESET') return
+    const now = this.#reactor.now()
+    if (now - this.#unsecuredReportedAt < reportEvery) return
+    this.#unsecuredReportedAt = now
+    report({ error, what: `A client got no TLS from the server at ${this.host}`, subject: this })
   }
 
   /** A connection that came in here has ended. For the reactor that made the port. */

@@ -17,7 +17,7 @@ import {
   type TLSSocket,
 } from 'node:tls'
 import type { Address } from '../core/address.ts'
-import { TLSError } from '../core/errors.ts'
+import type { TLSError } from '../core/errors.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import type { Reactor } from '../core/reactor.ts'
 import {
@@ -28,10 +28,16 @@ import {
   type TLSOptions,
   type TLSServerOptions,
 } from '../core/tls.ts'
+import {
+  certificateError,
+  handshakeCancelled,
+  handshakeError,
+  handshakeTimedOut,
+  serverNameFor,
+  warnOfInsecurity,
+} from '../core/tls-errors.ts'
 import { Deferred } from '../deferred/deferred.ts'
-import { report } from '../deferred/reporter.ts'
 import { socketOptions } from './socket-options.ts'
-import { certificateError, handshakeError } from './tls-errors.ts'
 
 /** A socket whose peer is verified. */
 export interface SecureSocket {
@@ -56,12 +62,10 @@ export function secureAsClient(
   options: TLSClientOptions,
 ): Deferred<SecureSocket> {
   const { alpn, insecure } = options
-  const serverName = options.serverName ?? ('host' in peer ? peer.host : undefined)
   const handshake = new Handshake(reactor, raw, peer, options)
   try {
-    if (insecure !== undefined) warn(peer, insecure)
-    else if (serverName === undefined)
-      throw new TypeError('there is no name to look for in the certificate (give serverName)')
+    const serverName = serverNameFor(peer, options)
+    if (insecure !== undefined) warnOfInsecurity(peer, insecure)
     const socket = connect({
       socket: raw,
       secureContext: contextOf(options),
@@ -143,12 +147,9 @@ class Handshake {
     this.#peer = peer
     const ms = options.handshakeTimeout ?? handshakeTimeout
     this.#timer = reactor.callLater(ms, () => {
-      const why = `no TLS handshake within ${ms} ms (does the other side speak TLS?)`
-      this.fail(new TLSError(peer, 'handshake', 'ERR_TLS_HANDSHAKE_TIMEOUT', why))
+      this.fail(handshakeTimedOut(peer, ms))
     })
-    this.secured = new Deferred<SecureSocket>(() =>
-      this.fail(new TLSError(peer, 'handshake', 'ERR_TLS_CANCELLED', 'the handshake was given up')),
-    )
+    this.secured = new Deferred<SecureSocket>(() => this.fail(handshakeCancelled(peer)))
     // An end in the middle of a handshake is the end of it. What TLS makes of the socket is as it was then.
     raw.allowHalfOpen = false
     raw.on('error', (error) => this.failed(error))
@@ -274,13 +275,4 @@ function contextOptions({ cert, key, ca, minVersion, maxVersion }: TLSOptions): 
 
 function pem(data: string | Uint8Array | undefined): string | Buffer | undefined {
   return data === undefined || typeof data === 'string' ? data : Buffer.from(data)
-}
-
-const warned = new WeakSet<object>()
-
-function warn(peer: Address, insecure: { readonly reason: string }): void {
-  if (warned.has(insecure)) return
-  warned.add(insecure)
-  const error = new TLSError(peer, 'verification', 'ERR_TLS_INSECURE', `not verified, on purpose: ${insecure.reason}`)
-  report({ error, what: 'TLS without verification: anybody may listen in', subject: peer })
 }

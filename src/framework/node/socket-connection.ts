@@ -6,10 +6,10 @@
  */
 import { Socket } from 'node:net'
 import type { Address } from '../core/address.ts'
-import { TLSError } from '../core/errors.ts'
 import type { Reactor } from '../core/reactor.ts'
 import { type ConnectionLimits, StreamConnection } from '../core/stream-connection.ts'
 import type { StartTLSOptions, TLSFacts, TLSServerOptions } from '../core/tls.ts'
+import { alertError, cutError } from '../core/tls-errors.ts'
 import type { Connection } from '../core/transport.ts'
 import type { Deferred } from '../deferred/deferred.ts'
 import { execute } from '../deferred/wrapping.ts'
@@ -17,7 +17,6 @@ import { inHandle } from './in-handle.ts'
 import { resetSocket } from './reset-socket.ts'
 import { secureAsClient, type SecureSocket, SecureServer } from './secure-socket.ts'
 import { whyLost } from './system-errors.ts'
-import { alertError } from './tls-errors.ts'
 
 /** Where a socket keeps its connection, so that all sockets can share the same listeners. */
 const connectionOf = Symbol('couplet.connection')
@@ -53,7 +52,7 @@ export class SocketConnection extends StreamConnection {
       const mayBeReset = secure === undefined || wasCut
       if (mayBeReset && !this.writableEnded && isReset(secure?.raw ?? this)) {
         this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
-      } else connection.peerFinished(wasCut ? cut(connection) : undefined)
+      } else connection.peerFinished(wasCut ? cutError(connection.peer) : undefined)
     }
     onFinish = function () {
       const connection = this[connectionOf]
@@ -188,12 +187,6 @@ export class SocketConnection extends StreamConnection {
     // What is beneath TLS is reset; that closes what is above it.
     resetSocket(this.#secure?.raw ?? this.#socket)
   }
-}
-
-/** The end that TLS did not announce. */
-function cut({ peer }: Connection): TLSError {
-  const why = 'it ended without the goodbye of TLS (close_notify): it may be cut short, by whoever is in between'
-  return new TLSError(peer, 'end', 'ERR_TLS_CUT', why)
 }
 
 /**

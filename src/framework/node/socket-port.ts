@@ -149,7 +149,6 @@ export class SocketPort extends ListeningPort {
   /** Turned away, and not reported yet. */
   #shed = 0
   #reportedAt = -Infinity
-  #handshakeReportedAt = -Infinity
 
   /**
    * @param server listening
@@ -225,18 +224,9 @@ export class SocketPort extends ListeningPort {
       ({ value }) => {
         done()
         this.#sockets.unsecured++
-        this.#failedHandshake(value as Error)
+        this.unsecured(value as Error)
       },
     )
-  }
-
-  #failedHandshake(error: Error): void {
-    // Whoever looks whether somebody is here, and goes, has done nothing wrong.
-    if (codeOf(error) === 'ECONNRESET') return
-    const now = this.#reactor.now()
-    if (now - this.#handshakeReportedAt < reportEvery) return
-    this.#handshakeReportedAt = now
-    report({ error, what: `A client got no TLS from the server at ${this.host}`, subject: this })
   }
 
   readonly #onEnded = (connection: Connection): void => {

@@ -6,6 +6,7 @@
 import type { Address } from '../core/address.ts'
 import {
   CannotListenError,
+  codeOf,
   ConnectBindError,
   ConnectError,
   ConnectionRefusedError,
@@ -16,11 +17,7 @@ import {
 
 const tooManyFiles = 'too many open files (see `ulimit -n`)'
 
-/** The operating system's code for what went wrong, `ECONNREFUSED` for example. */
-export function codeOf(error: unknown): string | undefined {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
-  return typeof code === 'string' ? code : undefined
-}
+export { codeOf }
 
 /** An attempt to connect to `address` failed with one of Node's errors. */
 export function connectError(address: Address, error: Error): ConnectError {

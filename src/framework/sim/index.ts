@@ -20,6 +20,8 @@ export { type NameAnswer } from './network/name-service.ts'
 export { type Packet, type Rule, type Verdict } from './network/packet.ts'
 export { type SocketInfo } from './network/sockets.ts'
 
+export { type CertificateOptions, certify, type Identity } from './tls/certificate.ts'
+
 /* what goes wrong */
 export { type Fault, type Trouble } from './faults/fault.ts'
 

@@ -14,6 +14,7 @@ import type { Accept, ListeningPort } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
 import { TimerQueue } from '../core/timer-queue.ts'
 import type { Connection } from '../core/transport.ts'
+import { checkTLSOptions } from '../core/tls.ts'
 import { Turn } from '../core/turn.ts'
 import { Deferred } from '../deferred/deferred.ts'
 import { trace } from '../trace/hook.ts'
@@ -25,9 +26,8 @@ import { SimPort } from './network/sim-port.ts'
 import { keyOf, type RandomStream, scrambled } from './random-stream.ts'
 import type { SimHost } from './sim-host.ts'
 import { SimProcess } from './sim-process.ts'
+import { checkServerOptions } from './tls/session.ts'
 import { SimEvent, type Timeline } from './timeline.ts'
-
-const noTLS = 'the simulated network has no TLS (leave out `tls`, or use couplet/node)'
 
 export class SimReactor extends Reactor {
   readonly turn: Turn
@@ -109,17 +109,20 @@ export class SimReactor extends Reactor {
   }
 
   override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
-    // Rather not at all than in the clear.
-    if (options.tls !== undefined) return failed(new UnsupportedAddress(address, noTLS))
     if (!isPlace(address)) return failed(new UnsupportedAddress(address))
     if (this.process.dead) return new Deferred<Connection>()
+    try {
+      if (options.tls !== undefined) checkTLSOptions('client', options.tls)
+    } catch (error) {
+      return failed(error as TypeError)
+    }
     return new Attempt(this.#network, this.#host, address, options).result
   }
 
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
     if (!isPlace(address)) return failed(new UnsupportedAddress(address))
-    if (options.tls !== undefined) return failed(new UnsupportedAddress(address, noTLS))
     return this.#later(4, () => {
+      if (options.tls !== undefined) checkServerOptions(address, options.tls)
       const host = this.#host
       const port = new SimPort(this.#timeline, host, this, this.#free(host.ports, address), accept, options)
       host.opened(port)

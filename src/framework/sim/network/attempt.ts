@@ -226,6 +226,17 @@ export class Attempt {
   }
 
   #succeed(near: SimConnection): void {
+    const { tls } = this.#options
+    if (tls === undefined) this.#handOver(near)
+    else if (!this.#over) {
+      near.shakeHands({ role: 'client', ...tls }).addCallbacks(
+        () => this.#handOver(near),
+        ({ value }) => this.#fail(value as ConnectError),
+      )
+    }
+  }
+
+  #handOver(near: SimConnection): void {
     if (this.#over) return
     this.#settle()
     this.#from.closed(this)

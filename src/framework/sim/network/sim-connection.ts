@@ -7,13 +7,18 @@
 import type { Address } from '../../core/address.ts'
 import { withoutStack } from '../../core/errors.ts'
 import { type ConnectionLimits, StreamConnection } from '../../core/stream-connection.ts'
+import type { StartTLSOptions, TLSFacts } from '../../core/tls.ts'
+import { Deferred } from '../../deferred/deferred.ts'
 import type { Seq } from '../../trace/hook.ts'
 import { type RandomStream, scrambled } from '../random-stream.ts'
 import type { SimHost } from '../sim-host.ts'
 import type { SimProcess } from '../sim-process.ts'
 import type { SimReactor } from '../sim-reactor.ts'
 import { SimEvent, type Timeline } from '../timeline.ts'
+import { goodbye, sealed } from '../tls/record.ts'
+import { TLSSession } from '../tls/session.ts'
 import { KeepAlive } from './keep-alive.ts'
+import { Outgoing } from './outgoing.ts'
 import type { Path } from './path.ts'
 import { Pipe, type PipeReceiver, type PipeSender } from './pipe.ts'
 
@@ -56,10 +61,13 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   #keepAlive!: KeepAlive
   #other!: SimConnection
 
-  /** What {@link transmit} was given and the send buffer had no room for. */
-  #pieces: readonly Uint8Array[] = []
-  #piece = 0
-  #offset = 0
+  /** What {@link transmit} was given and the send buffer had no room for; set by {@link join}. */
+  #outgoing!: Outgoing
+  /** TLS, once it has begun. */
+  #session: TLSSession | undefined
+  /** Whether the protocol wants what TLS has deciphered. */
+  #wanted = false
+  readonly #deciphers: SimEvent
 
   /** The socket is closed, or was reset by either side. */
   #gone = false
@@ -74,6 +82,7 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
     this.#timeline = timeline
     this.#finished = new SimEvent(reactor.process, 'program', scrambled(key + 1), () => this.finished())
     this.#closed = new SimEvent(reactor.process, 'program', scrambled(key + 2), () => this.closed())
+    this.#deciphers = new SimEvent(reactor.process, 'program', scrambled(key + 3), () => this.#session?.read())
     machine.ends.add(this)
   }
 
@@ -90,6 +99,7 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
     one.#out = other.#in = new Pipe(out, one, other)
     const home = { ...plan, there: back, back: there, key: scrambled(key + 20), random: drawn('back') }
     other.#out = one.#in = new Pipe(home, other, one)
+    for (const end of [one, other]) end.#outgoing = new Outgoing(end.#out, (length) => end.progressed(length))
     one.#other = other
     other.#other = one
     one.#keepAlive = new KeepAlive(timeline, one, there, back, scrambled(key + 30))
@@ -123,24 +133,36 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   /* ---------------------------------------------------------------- what StreamConnection asks for */
 
   protected override startReading(): void {
+    this.#wanted = true
+    if (this.#session !== undefined && !this.#gone) this.#timeline.schedule(this.#deciphers)
     this.#in.startReading()
   }
 
   protected override stopReading(): void {
+    this.#wanted = false
+    this.#timeline.cancel(this.#deciphers)
     this.#in.stopReading()
   }
 
   protected override transmit(pieces: readonly Uint8Array[]): boolean {
     // The program has died, and what is left of it writes.
     if (this.#gone) return false
-    this.#pieces = pieces
-    this.#piece = this.#offset = 0
-    return this.#fill()
+    const then = (): void => this.transmitted()
+    if (this.#session === undefined) return this.#outgoing.send(pieces, then)
+    const records = pieces.flatMap((piece) => sealed(piece))
+    return this.#outgoing.send(
+      records.map(({ bytes }) => bytes),
+      then,
+      records.map(({ length }) => length),
+    )
   }
 
   protected override finish(): void {
-    this.#out.finish()
-    this.#timeline.schedule(this.#finished)
+    const finish = (): void => {
+      this.#out.finish()
+      this.#timeline.schedule(this.#finished)
+    }
+    if (this.#session === undefined || this.#sendRecord(goodbye(), finish)) finish()
   }
 
   protected override close(): void {
@@ -151,22 +173,86 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
     this.#goneWith(true)
   }
 
+  /* ---------------------------------------------------------------- TLS */
+
+  override get tls(): TLSFacts | undefined {
+    return this.#session?.facts
+  }
+
+  protected override secure(options: StartTLSOptions): Deferred<TLSFacts> {
+    return this.shakeHands(options)
+  }
+
+  /**
+   * Goes on with TLS, before anybody listens or in the middle.
+   *
+   * @returns fails with TLSError, and then this end is closed
+   */
+  shakeHands(options: StartTLSOptions): Deferred<TLSFacts> {
+    const secured = new Deferred<TLSFacts>(() => this.abortConnection())
+    const { reactor, peer } = this
+    const wanted = (): boolean => this.#wanted
+    this.#session = new TLSSession(
+      {
+        reactor,
+        peer,
+        get reading() {
+          return wanted()
+        },
+        send: (record) => void this.#sendRecord(record),
+        secured: (facts) => {
+          this.#in.stopReading()
+          secured.callback(facts)
+        },
+        unsecured: (error) => {
+          if (!this.#gone) this.dismiss()
+          if (!secured.called) secured.errback(error)
+        },
+        heard: (bytes) => this.received(bytes),
+        ended: (cut) => this.peerFinished(cut),
+        broken: (error) => {
+          this.failed(error)
+          this.#goneWith(true)
+        },
+      },
+      options,
+    )
+    this.#in.startReading()
+    this.#session.begin()
+    return secured
+  }
+
+  /** @returns whether it has left; otherwise `then` is called when it has */
+  #sendRecord(record: Uint8Array, then = (): void => {}): boolean {
+    return this.#gone || this.#outgoing.send([record], then, [0])
+  }
+
+  protected override closed(): void {
+    // What we have broken off ourselves is no news about TLS.
+    if (this.disconnected) super.closed()
+    this.#session?.lost()
+    super.closed()
+  }
+
   /* ---------------------------------------------------------------- what the pipes say */
 
   hasRoom(): void {
-    if (this.#pieces.length > 0 && this.#fill()) this.transmitted()
+    this.#outgoing.hasRoom()
   }
 
   arrives(length: number, by: Seq | undefined): Seq | undefined {
-    return this.arrived(length, by)
+    // What is in the records of TLS arrives when it is deciphered.
+    return this.#session === undefined ? this.arrived(length, by) : undefined
   }
 
   reads(bytes: Uint8Array, arrived: Seq | undefined): void {
-    this.received(bytes, arrived)
+    if (this.#session === undefined) this.received(bytes, arrived)
+    else this.#session.append(bytes)
   }
 
   readsEnd(): void {
-    this.peerFinished()
+    if (this.#session === undefined) this.peerFinished()
+    else this.#session.inputEnds()
   }
 
   refuses(): void {
@@ -244,41 +330,6 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
 
   /* ---------------------------------------------------------------- the kernel */
 
-  /** Copies into the send buffer what it has room for. @returns whether that was all */
-  #fill(): boolean {
-    for (;;) {
-      const length = this.#out.roomFor(this.#remaining())
-      if (length === 0) break
-      this.#out.send(this.#take(length), this.progressed(length))
-    }
-    if (this.#piece < this.#pieces.length) return false
-    this.#pieces = []
-    return true
-  }
-
-  #remaining(): number {
-    let length = -this.#offset
-    for (let index = this.#piece; index < this.#pieces.length; index++) length += this.#pieces[index]!.length
-    return length
-  }
-
-  /** The next `length` bytes, in memory of their own: the sender will use its own again. */
-  #take(length: number): Uint8Array {
-    const taken = new Uint8Array(length)
-    let filled = 0
-    while (filled < length) {
-      const piece = this.#pieces[this.#piece]!
-      const part = Math.min(piece.length - this.#offset, length - filled)
-      taken.set(part === piece.length ? piece : piece.subarray(this.#offset, this.#offset + part), filled)
-      filled += part
-      this.#offset += part
-      if (this.#offset < piece.length) break
-      this.#piece++
-      this.#offset = 0
-    }
-    return taken
-  }
-
   #goneWith(reset: boolean): void {
     if (this.#gone) return
     if (reset) this.#out.reset()
@@ -290,8 +341,9 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   #leave(): void {
     if (this.#gone) return
     this.#gone = true
-    this.#pieces = []
+    this.#outgoing.clear()
     this.#timeline.cancel(this.#finished)
+    this.#timeline.cancel(this.#deciphers)
     this.#in.closeReceiver()
     this.#keepAlive.end()
     this.machine.ends.delete(this)

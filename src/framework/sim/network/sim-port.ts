@@ -5,6 +5,7 @@
  */
 import { type Accept, ListeningPort } from '../../core/listening-port.ts'
 import type { ListenOptions } from '../../core/reactor.ts'
+import type { TLSServerOptions } from '../../core/tls.ts'
 import { keyOf } from '../random-stream.ts'
 import type { SimHost } from '../sim-host.ts'
 import type { SimReactor } from '../sim-reactor.ts'
@@ -22,6 +23,8 @@ export class SimPort extends ListeningPort {
   readonly #timeline: Timeline
   readonly #machine: SimHost
   readonly #waiting: SimConnection[] = []
+  /** Those that are not secure yet. */
+  readonly #shaking = new Set<SimConnection>()
   readonly #accepts: SimEvent
   #open = true
 
@@ -68,7 +71,7 @@ export class SimPort extends ListeningPort {
     this.#open = false
     this.#machine.ports.removeListener(this)
     this.#machine.closed(this)
-    for (const connection of this.#waiting.splice(0)) connection.abortConnection()
+    for (const connection of this.#waiting.splice(0).concat(...this.#shaking)) connection.abortConnection()
     this.reactor.inLaterEvent(() => this.listenerClosed())
   }
 
@@ -80,9 +83,24 @@ export class SimPort extends ListeningPort {
     // It may have ended while it waited.
     if (connection.disconnected) return
     const { maxConnections = Infinity } = this.options
-    if (!this.#open || this.connections >= maxConnections) connection.abortConnection()
+    if (!this.#open || this.connections + this.#shaking.size >= maxConnections) connection.abortConnection()
     // What a process does that has no descriptor left: it takes the connection, closes it, and notices nothing.
     else if (!this.#machine.opened(connection)) connection.dismiss()
-    else this.accepted(connection)
+    else if (this.options.tls === undefined) this.accepted(connection)
+    else this.#shakeHands(connection, this.options.tls)
+  }
+
+  #shakeHands(connection: SimConnection, tls: TLSServerOptions): void {
+    this.#shaking.add(connection)
+    connection.shakeHands({ role: 'server', ...tls }).addCallbacks(
+      () => {
+        this.#shaking.delete(connection)
+        this.accepted(connection)
+      },
+      ({ value }) => {
+        this.#shaking.delete(connection)
+        this.unsecured(value as Error)
+      },
+    )
   }
 }

@@ -1,11 +1,12 @@
 /**
  * What OpenSSL and Node say about TLS, in words for people: whose fault it is, and what to try.
  *
- * No ancestor: Twisted hands on `OpenSSL.SSL.Error` as it is.
+ * The simulated world says the same with the same codes. No ancestor: Twisted hands on `OpenSSL.SSL.Error` as it is.
  */
-import type { Address } from '../core/address.ts'
-import { TLSError, withoutStack } from '../core/errors.ts'
-import { codeOf } from './system-errors.ts'
+import { report } from '../deferred/reporter.ts'
+import type { Address } from './address.ts'
+import { codeOf, TLSError, withoutStack } from './errors.ts'
+import type { TLSClientOptions } from './tls.ts'
 
 /** What is wrong with a peer's certificate, by OpenSSL's codes (`X509_V_ERR_…`) and Node's one. */
 const certificates: Readonly<Record<string, string>> = {
@@ -122,4 +123,38 @@ function whyUnusable(code: string, error: Error): string {
     default:
       return `the certificate or its key cannot be used: ${error.message}`
   }
+}
+
+/** The handshake took too long. */
+export function handshakeTimedOut(peer: Address, ms: number): TLSError {
+  const why = `no TLS handshake within ${ms} ms (does the other side speak TLS?)`
+  return new TLSError(peer, 'handshake', 'ERR_TLS_HANDSHAKE_TIMEOUT', why)
+}
+
+/** Nobody waits for the handshake any more. */
+export function handshakeCancelled(peer: Address): TLSError {
+  return new TLSError(peer, 'handshake', 'ERR_TLS_CANCELLED', 'the handshake was given up')
+}
+
+/** The end that TLS did not announce. */
+export function cutError(peer: Address): TLSError {
+  const why = 'it ended without the goodbye of TLS (close_notify): it may be cut short, by whoever is in between'
+  return new TLSError(peer, 'end', 'ERR_TLS_CUT', why)
+}
+
+/** Whom to look for in a server's certificate. @throws TypeError if there is no name, and the peer is to be verified */
+export function serverNameFor(peer: Address, { serverName, insecure }: TLSClientOptions): string | undefined {
+  const name = serverName ?? ('host' in peer ? peer.host : undefined)
+  if (name !== undefined || insecure !== undefined) return name
+  throw new TypeError('there is no name to look for in the certificate (give serverName)')
+}
+
+const warned = new WeakSet<object>()
+
+/** Reports that a peer is not verified, once for each place in the program that says so. */
+export function warnOfInsecurity(peer: Address, insecure: { readonly reason: string }): void {
+  if (warned.has(insecure)) return
+  warned.add(insecure)
+  const error = new TLSError(peer, 'verification', 'ERR_TLS_INSECURE', `not verified, on purpose: ${insecure.reason}`)
+  report({ error, what: 'TLS without verification: anybody may listen in', subject: peer })
 }
