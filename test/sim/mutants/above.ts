@@ -117,10 +117,10 @@ export const above: readonly Mutant[] = [
     to: 'this.#rest = parser.rest.subarray(parser.rest.length)',
   },
   {
-    breaks: 'what a throttle sends in part loses its rest',
+    breaks: 'what a throttle sends in part has its beginning twice',
     file: 'framework/policies/write-throttle.ts',
-    from: 'if (piece === first) this.#gone++',
-    to: 'if (piece.length > 0) this.#gone++',
+    from: 'else this.#pieces[this.#gone] = first.subarray(most)',
+    to: 'else this.#pieces[this.#gone] = first.subarray(0, first.length - most)',
   },
   {
     breaks: 'an answer goes to the question that was asked last',

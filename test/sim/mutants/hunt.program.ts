@@ -5,8 +5,10 @@
 import { simTestWith } from 'couplet/sim'
 import { transportContract } from 'couplet/testing'
 import { adversities, simulatedNetwork } from '../simulated-transport.ts'
+import { attempts } from '../systems/attempts-system.ts'
 import { chat } from '../systems/chat-system.ts'
 import { wireFormats } from '../systems/format-system.ts'
+import { idlers } from '../systems/idle-system.ts'
 import { longWinded, proxiedPoet, slowPoet, type System, transforms } from '../systems/poetry-system.ts'
 import { stayingConnected } from '../systems/service-system.ts'
 import { framing, policies } from '../systems/talking-system.ts'
@@ -44,6 +46,8 @@ const contract: Judge = {
   name: 'contract',
   stride: 1,
   async judge(seed) {
+    // Each adversity twice: what chance adds to them is little.
+    if (seed >= 2 * adversities.length) return
     const adversity = adversities[seed % adversities.length]!
     const { name, options } = adversity
     const tests: (() => Promise<void>)[] = []
@@ -71,6 +75,8 @@ const judges = [
   system('policies', policies),
   system('chat', chat),
   system('timers', timers),
+  system('attempts', attempts),
+  system('idlers', idlers),
   system('client service', stayingConnected),
   system('long poem', longWinded, 1),
   contract,

@@ -11,6 +11,8 @@ interface Deed {
   readonly what: 'start' | 'stop' | 'ask' | 'down'
   /** How long the server is away. */
   readonly for: number
+  /** Whether it refuses connections then, or is silent. */
+  readonly how: 'process' | 'power'
 }
 
 const duration = 900_000
@@ -71,6 +73,7 @@ export const stayingConnected: System<Deed> = {
         at: index === 0 ? 0 : random.below(duration / 1000) * 1000,
         what: index === 0 ? 'start' : random.pick(['start', 'stop', 'ask', 'ask', 'ask', 'down']),
         for: random.below(600) * 1000,
+        how: random.pick(['process', 'power']),
       })),
   },
   stage(sim, deeds) {
@@ -118,26 +121,27 @@ export const stayingConnected: System<Deed> = {
     const stop = (): void => {
       if (!wanted) return
       wanted = false
-      service.stopService().addCallback(() => (stopped = true))
+      let over = false
+      service.stopService().addCallback(() => (stopped = over = true))
       // It has 5 s to say goodbye.
       sim.after(6000, () => {
-        if (!stopped) wrong.push('it has not stopped in time')
+        if (!over) wrong.push('it has not stopped in time')
       })
     }
-    const deed: Record<Deed['what'], (ms: number) => void> = {
+    const deed: Record<Deed['what'], (ms: number, how: Deed['how']) => void> = {
       start,
       stop,
       ask() {
         waiting++
         service.whenConnected().addBoth(() => waiting--)
       },
-      down(ms) {
+      down(ms, how) {
         if (server.crashed) return
-        server.crash('process')
+        server.crash(how)
         sim.after(ms, () => server.restart())
       },
     }
-    for (const { at, what, for: ms } of deeds) sim.after(at, () => deed[what](ms))
+    for (const { at, what, for: ms, how } of deeds) sim.after(at, () => deed[what](ms, how))
     sim.after(duration + 2 * longestWait, () => {
       if (wanted && model.up === undefined) wrong.push('it has not come back')
       stop()
