@@ -5,13 +5,16 @@ import {
   clientFromString,
   ClientService,
   connectProtocol,
+  DatagramProtocol,
   type DelayedCall,
   Factory,
+  Failure,
+  IPv4Address,
   Protocol,
   type Reactor,
   toText,
 } from 'couplet'
-import { type Fault, type RandomStream, Sim, SimEscape, simTestWith } from 'couplet/sim'
+import { certify, type Fault, type RandomStream, Sim, SimEscape, simTestWith } from 'couplet/sim'
 import { AccumulatingProtocol } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { reports } from '../reports.ts'
@@ -83,6 +86,40 @@ function overThePhone() {
   const client = talkTo(sim, 'x'.repeat(10_000))
   sim.advance(30_000)
   return client.text().length
+}
+
+class Numbers extends DatagramProtocol {
+  readonly got: string[] = []
+  override datagramReceived(datagram: Uint8Array): void {
+    this.got.push(toText(datagram))
+  }
+}
+
+function unheard() {
+  const sim = new Sim({ latency: 5, loss: 10, duplicates: 10, stragglers: 20, longestDatagram: 1472 })
+  const [server, client] = [new Numbers(), new Numbers()]
+  sim.host('server').reactor.listenUDP(53, server)
+  sim.host('client').reactor.listenUDP(0, client)
+  sim.advance()
+  for (let n = 0; n < 100; n++) client.transport.write(String(n), new IPv4Address('UDP', '10.0.0.1', 53))
+  sim.advance(1000)
+  return server.got
+}
+
+function whoseClockIsWrong() {
+  const authority = certify({ names: ['authority'] })
+  const validTo = Date.UTC(2020, 5, 1)
+  const poems = certify({ names: ['poems.example'], by: authority, validTo })
+  const sim = new Sim({ latency: 20, epoch: Date.UTC(2020, 0, 1) })
+  const address = new IPv4Address('TCP', '10.0.0.1', 443)
+  sim.host('server').reactor.listen(address, () => {}, { tls: poems })
+  const { reactor } = sim.host('client', { clock: { offset: 365 * 86_400_000 } })
+
+  let outcome: unknown
+  const dialed = reactor.dial(address, { tls: { ca: authority.cert, serverName: 'poems.example' } })
+  dialed.addBoth((result) => (outcome = result instanceof Failure ? result.value : result))
+  sim.advance(1000)
+  return outcome
 }
 
 function busyServer() {
@@ -209,6 +246,12 @@ describe('docs/simulated-world.md', () => {
     expect(busyServer()).toEqual(['', 'hello'])
     expect(partitioned()).toEqual(['', 'hello'])
     expect(proven()).toBeGreaterThan(1)
+    expect(whoseClockIsWrong()).toMatchObject({ name: 'TLSError', code: 'CERT_HAS_EXPIRED' })
+    const got = unheard()
+    const different = new Set(got).size
+    expect(different).toBeLessThan(100)
+    expect(different).toBeLessThan(got.length)
+    expect(got).not.toEqual(got.toSorted((one, other) => Number(one) - Number(other)))
   })
 
   it('drops what is sent for the first time', () => {
