@@ -2,7 +2,7 @@
 import { Deferred, Factory } from 'couplet'
 import { Sim, SimEscape, type SimOptions } from 'couplet/sim'
 import { pattern, Witness } from 'couplet/testing'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { reports } from '../reports.ts'
 import { World } from './stage.ts'
 
@@ -46,6 +46,18 @@ describe('a program in a simulated world', () => {
     })
     sim.advance(1)
     expect(date?.toISOString()).toBe('2020-01-01T00:00:00.001Z')
+  })
+
+  it('may print, though the console of a test runner looks at the clock', () => {
+    let printed = 0
+    const info = vi.spyOn(console, 'info').mockImplementation(() => (printed = Date.now() + new Date().getTime()))
+    const sim = new Sim()
+    sim.host('here').reactor.callLater(1, () => console.info('hello'))
+    sim.host('there').reactor.callLater(2, () => Date.now())
+    reports()
+    expect(() => sim.advance(2)).toThrow('Date.now()')
+    expect([info.mock.calls, printed > 0]).toEqual([[['hello']], true])
+    info.mockRestore()
   })
 
   it('may ask for everything when it is allowed to', () => {
