@@ -15,6 +15,8 @@ export class Ending {
   cut: Error | undefined
   /** What arrived is not complete. */
   truncated: Error | undefined
+  /** The medium has closed by itself, before the protocol, which is paused, could hear of the peer's FIN. */
+  closedEarly = false
   /** Bytes of the peer's that were thrown away after our FIN. */
   discarded = 0
   /** The peer has its time. Set once it has begun. */

@@ -252,8 +252,15 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
   /** The medium is closed; nothing will come from it any more. Never called from inside one of our calls to it. */
   protected closed(): void {
     if (this.#life === Life.lost) return
-    this.#life = Life.lost
     const ending = this.#ending
+    // Node closes a socket once both ends have finished; a protocol that is paused hears of its peer's end when it goes
+    // on, and says then whether something is missing.
+    const hasToHear = this.#life === Life.open && this.#input === 'finWaits' && this.#output === 'finished'
+    if (hasToHear && ending.reason === undefined) {
+      ending.closedEarly = true
+      return
+    }
+    this.#life = Life.lost
     ending.stopWaiting()
     const reason = this.#whyItEnded()
     this.#drop()
@@ -361,7 +368,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     this.#ending.reason ??= abortedBy(this.peer, cause)
     trace?.at('conn.close', this, { how: 'abort' })
     this.#drop()
-    this.reset()
+    if (this.#end?.closedEarly === true) this.reactor.turn.soon(() => this.closed())
+    else this.reset()
   }
 
   loseWriteConnection(): void {
@@ -665,7 +673,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (this.#life >= Life.closing) return
     this.#life = Life.closing
     this.#end?.stopLingering()
-    this.close()
+    if (this.#end?.closedEarly === true) this.reactor.turn.soon(() => this.closed())
+    else this.close()
   }
 
   #startLingering(): void {
