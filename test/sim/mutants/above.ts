@@ -147,12 +147,6 @@ export const above: readonly Mutant[] = [
     to: 'reason instanceof Error\n',
   },
   {
-    breaks: 'a poet goes on speaking while he is paused',
-    file: 'poetry/poetry-protocol.ts',
-    from: 'this.#paused = true\n    this.#wait()',
-    to: 'this.#paused = true',
-  },
-  {
     breaks: 'a poet goes on speaking when his client is gone',
     file: 'poetry/poetry-protocol.ts',
     from: 'stopProducing(): void {\n    this.#over = true\n    this.#wait()',
@@ -175,5 +169,53 @@ export const above: readonly Mutant[] = [
     file: 'poetry/proxy/proxy-protocol.ts',
     from: '({ value }) => this.transport.abortConnection(value instanceof Error ? value : new Error(String(value))),',
     to: '() => this.transport.loseConnection(),',
+  },
+  {
+    breaks: 'calls that were not answered wait for ever when the connection ends',
+    file: 'framework/protocols/amp/calls.ts',
+    from: 'if (!deferred.called) deferred.errback(reason)',
+    to: 'void [deferred, reason]',
+  },
+  {
+    breaks: 'an answer goes to the call that was made last',
+    file: 'framework/protocols/amp/calls.ts',
+    from: 'const number = nameAsNumber(bytes, start, end)',
+    to: 'const number = [...(this.#open?.keys() ?? [])].at(-1) ?? nameAsNumber(bytes, start, end)',
+  },
+  {
+    breaks: 'a box that came in two chunks is read on at the wrong place',
+    file: 'framework/protocols/amp/box-decoder.ts',
+    from: 'input.scanned = at\n',
+    to: 'input.scanned = at + 1\n',
+  },
+  {
+    breaks: 'a port that drains does not tell its connections',
+    file: 'framework/core/listening-port.ts',
+    from: 'for (const connection of this.#connections) connection.askToStop()',
+    to: '',
+  },
+  {
+    breaks: 'a forwarded connection that was cut is a clean end on the other side',
+    file: 'framework/protocols/port-forward.ts',
+    from: 'other.transport.abortConnection(reason)',
+    to: 'other.transport.loseConnection()',
+  },
+  {
+    breaks: 'a forwarder does not hold back the side that is faster',
+    file: 'framework/protocols/port-forward.ts',
+    from: 'this.#held = true\n    this.transport.pauseProducing()',
+    to: 'this.#held = true',
+  },
+  {
+    breaks: 'who unsubscribes leaves an attempt behind',
+    file: 'framework/rx/connect.ts',
+    from: 'if (!made) attempt?.cancel()',
+    to: '',
+  },
+  {
+    breaks: 'what was sent before the connection was made is lost',
+    file: 'framework/rx/connect.ts',
+    from: 'for (const message of this.#outbox.splice(0)) this.next(message)',
+    to: 'this.#outbox = []',
   },
 ]

@@ -6,9 +6,11 @@ import { simTestWith } from 'couplet/sim'
 import { transportContract } from 'couplet/testing'
 import { adversities, simulatedNetwork } from '../simulated-transport.ts'
 import { attempts } from '../systems/attempts-system.ts'
+import { calls, client, draining } from '../systems/calling-system.ts'
 import { chat } from '../systems/chat-system.ts'
 import { wireFormats } from '../systems/format-system.ts'
 import { idlers } from '../systems/idle-system.ts'
+import { forward, givenUp, observed } from '../systems/passing-system.ts'
 import { longWinded, proxiedPoet, slowPoet, type System, transforms } from '../systems/poetry-system.ts'
 import { stayingConnected } from '../systems/service-system.ts'
 import { framing, policies } from '../systems/talking-system.ts'
@@ -74,6 +76,12 @@ const judges = [
   system('framing', framing),
   system('policies', policies),
   system('chat', chat),
+  system('calls', calls),
+  system('client', client),
+  system('draining', draining),
+  system('forward', forward),
+  system('observed', observed),
+  system('given up', givenUp),
   system('timers', timers),
   system('attempts', attempts),
   system('idlers', idlers),

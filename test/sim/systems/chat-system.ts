@@ -11,8 +11,7 @@ import {
   toText,
   withPolicies,
 } from 'couplet'
-import { faultKinds } from 'couplet/sim'
-import type { System } from './poetry-system.ts'
+import { nothingThatHangsUp, type System } from './poetry-system.ts'
 import { Watch } from './watch.ts'
 
 /** Somebody comes, says so many lines, one every second, and leaves. */
@@ -77,8 +76,7 @@ class Guesting extends LineReceiver {
 export const chat: System<Guest> = {
   options: {
     seeds: 200,
-    // Whoever is killed hangs up as one does that has finished.
-    faults: faultKinds.filter((kind) => kind !== 'crash' && kind !== 'descriptors'),
+    faults: nothingThatHangsUp,
     operations: (random) =>
       Array.from({ length: random.between(2, 5) }, () => ({ at: random.below(5) * 1000, says: random.between(1, 8) })),
   },

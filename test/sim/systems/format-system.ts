@@ -17,8 +17,7 @@ import {
   toText,
   VarintStringDecoder,
 } from 'couplet'
-import { faultKinds } from 'couplet/sim'
-import type { System } from './poetry-system.ts'
+import { nothingThatHangsUp, type System } from './poetry-system.ts'
 
 /** More than one byte of a varint can say, less than one byte of an int can. */
 const longest = 200
@@ -141,8 +140,7 @@ class Talker extends StringReceiver {
 export const wireFormats: System<Talk> = {
   options: {
     seeds: 200,
-    // Whoever is killed hangs up as one does that has finished.
-    faults: faultKinds.filter((kind) => kind !== 'crash' && kind !== 'descriptors'),
+    faults: nothingThatHangsUp,
     operations: (random) =>
       Array.from({ length: random.between(1, 6) }, () => ({
         at: random.below(10) * 1000,

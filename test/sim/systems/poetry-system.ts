@@ -162,13 +162,19 @@ export const proxiedPoet: System<Wish> = {
       .run((reactor) =>
         reactor.listenTCP(10_000, withPolicies(new PoetryFactory(reactor, poem, { delay: 20 }), watch.server)),
       )
-    sim.host('proxy').run((reactor) => {
+    const proxy = sim.host('proxy')
+    let cache: PoemCache | undefined
+    proxy.run((reactor) => {
       const upstream = new TCPClientEndpoint(reactor, 'poet', 10_000)
-      const cache = new PoemCache(reactor, () => getPoetryBytes(upstream), { maxAge: 5000 })
+      cache = new PoemCache(reactor, () => getPoetryBytes(upstream), { maxAge: 5000 })
       reactor.listenTCP(10_000, withPolicies(new PoetryProxyFactory(cache), watch.server))
     })
     const hosts = ['one', 'two'].map((name) => sim.host(name))
     readers(sim, watch, hosts, list, 'tcp:proxy:10000')
+    sim.invariant('nothing is fetched that nobody waits for', () => {
+      const open = proxy.netstat().filter(({ state, remote }) => state === 'open' && remote === '10.0.0.1:10000')
+      return open.length > 0 && cache?.waiting === 0 ? open[0]?.local : undefined
+    })
   },
 }
 
