@@ -23,8 +23,8 @@ export const inCore: readonly Mutant[] = [
   {
     breaks: 'connectionLost comes inside abortConnection',
     file: connection,
-    from: 'this.#drop()\n    this.reset()\n  }\n\n  loseWriteConnection',
-    to: 'this.#drop()\n    this.reset()\n    this.closed()\n  }\n\n  loseWriteConnection',
+    from: "trace?.at('conn.close', this, { how: 'abort' })",
+    to: 'this.closed()',
   },
   {
     breaks: 'data is delivered after loseConnection',
