@@ -1,6 +1,6 @@
 /** Small scripts for two ends of a connection, and what each end lives to see of them: on sockets and in simulation. */
 import type { Connection } from 'couplet'
-import { type RandomStream, type Sim } from 'couplet/sim'
+import type { RandomStream, Sim } from 'couplet/sim'
 import { Witness } from 'couplet/testing'
 
 /** What an end does, one after another, each in a turn of its own. */
