@@ -63,9 +63,9 @@ function splitter(socket: Socket, onLine: (each: Buffer) => boolean): (chunk: Bu
     const all = rest === undefined ? chunk : Buffer.concat([rest, chunk])
     let start = 0
     let more = true
-    for (let end = all.indexOf(10); end >= 0; end = all.indexOf(10, start)) {
-      if (end - start > longest) return void socket.destroy()
-      more = onLine(all.subarray(start, end + 1))
+    for (let end = all.indexOf(10); end >= 0 && !socket.destroyed; end = all.indexOf(10, start)) {
+      if (end - start > longest) socket.destroy()
+      else more = onLine(all.subarray(start, end + 1))
       start = end + 1
     }
     rest = start < all.length ? all.subarray(start) : undefined
