@@ -53,5 +53,5 @@ it.each(scripts)('sockets do nothing that the simulation cannot: near $near, far
   const real = await onSockets(script)
   const simulated = new Set<string>()
   for (let seed = 0; seed < 1000 && !simulated.has(real); seed++) simulated.add(inSimulation(script, seed))
-  expect([...simulated].join("\n"), real).toContain(real)
+  expect([...simulated].join('\n'), real).toContain(real)
 })
