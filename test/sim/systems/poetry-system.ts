@@ -195,15 +195,18 @@ export const transforms: System<Question> = {
   },
   stage(sim, questions) {
     const watch = new Watch()
+    const wrong: string[] = []
     sim.host('server').run((reactor) => {
       const chance = sim.random(`delays of ${reactor.generation}`)
       const slowly = (text: string): Deferred<string> =>
-        deferLater(reactor, chance.below(500)).addCallback(() => text.toLowerCase())
+        deferLater(reactor, chance.below(500)).addCallback(() => {
+          if (watch.serving === 0) wrong.push(`${text} was worked at when nobody was there any more`)
+          return text.toLowerCase()
+        })
       const service = new TransformService(new Map([['quietly', slowly]]))
       serve(reactor, 11_000, withPolicies(new TransformFactory(service), watch.server))
     })
     const client = sim.host('client')
-    const wrong: string[] = []
     let open = questions.length
     const factory = withPolicies(
       Factory.forProtocol(() => new TransformClientProtocol()),

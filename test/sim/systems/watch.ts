@@ -51,6 +51,8 @@ export class Watch {
   readonly complaints: string[] = []
   /** How many connections were made, over all. */
   made = 0
+  /** How many servers' ends are open, as far as their programs know. One that was killed knows nothing. */
+  serving = 0
   readonly #pairs = new Map<string, Pair>()
 
   /** For an invariant. */
@@ -98,6 +100,7 @@ class Watched extends Layer {
     if (this.#calls.length > 0) this.complain('connectionMade')
     this.#calls.push('made')
     this.#watch.made++
+    if (this.#side === 'server') this.#watch.serving++
     return super.connectionMade()
   }
 
@@ -113,6 +116,7 @@ class Watched extends Layer {
   override connectionLost(reason: ConnectionClosed): Hook {
     if (this.#calls[0] !== 'made' || this.#calls.includes('lost')) this.complain('connectionLost')
     this.#calls.push('lost')
+    if (this.#side === 'server') this.#watch.serving--
     this.reason = reason
     const other = this.#other
     if (reason instanceof ConnectionDone && other?.reason instanceof ConnectionDone) {
