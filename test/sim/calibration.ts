@@ -29,14 +29,14 @@ export function act({ transport }: Witness, step: Step): void {
 }
 
 /** What an end has seen, in words: how much, how it ended, and why. */
-export function seenBy({ size, reason, complaints }: Witness, sent: number): string {
+function seenBy({ size, reason, complaints }: Witness, sent: number): string {
   const much = size === 0 ? 'nothing' : size === sent ? 'all' : 'a part'
   const why = reason === undefined ? 'still open' : `${reason.name}${reason.cause === undefined ? '' : ' because'}`
   return [much, why, ...complaints].join(', ')
 }
 
 /** How many bytes an end writes, if nothing stops it. */
-export function written(script: readonly Step[]): number {
+function written(script: readonly Step[]): number {
   return script.reduce((sum, step) => sum + (step === 'write' ? 4 : step === 'write much' ? much.length : 0), 0)
 }
 
