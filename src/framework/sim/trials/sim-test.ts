@@ -48,7 +48,7 @@ export interface SimTestOptions<Operation = never> {
   /** Whether what is reported (a hook that failed, a failure that nobody handled) fails the test. `fail` unless given. */
   readonly reports?: 'fail' | 'allowed'
   /**
-   * Whether everything that happens is held to the rules of the trace (see {@link lintTrace}) as it happens.
+   * Whether everything that happens is held to the rules of the trace (see `lintTrace` of `couplet`) as it happens.
    * `checked` unless given; without it a run takes about two thirds of the time.
    */
   readonly trace?: 'checked' | 'unchecked'
