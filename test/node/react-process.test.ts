@@ -186,8 +186,9 @@ describe.concurrent('a program', { timeout: 30_000 }, () => {
   it('gives its child processes time to end, after a signal', async ({ onTestFinished }) => {
     const { child, outcome } = program(
       `async (reactor) => {
+      const stopped = reactor.whenStopped()
       await ${spawn('trap "echo bye >&2; exit" TERM; echo ready >&2; while :; do read x; done')}
-      await reactor.whenStopped()
+      await stopped
     }`,
       onTestFinished,
     )
@@ -199,8 +200,9 @@ describe.concurrent('a program', { timeout: 30_000 }, () => {
   it('kills them at once on the second signal, or when they take too long', async ({ onTestFinished }) => {
     const stubborn = `trap 'echo no >&2' TERM; echo ready >&2; while :; do read x; done`
     const main = `async (reactor) => {
+      const stopped = reactor.whenStopped()
       await ${spawn(stubborn)}
-      await reactor.whenStopped()
+      await stopped
     }`
     const signalled = program(main, onTestFinished)
     await once(signalled.child.stderr, 'data')
