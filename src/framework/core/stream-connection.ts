@@ -450,8 +450,6 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     const queue = this.#queue
     if (queue === undefined) return
     queue.dirty = false
-    // What is secret waits in the upgrade, and nothing is in the queue by then.
-    if (this.#upgrade?.begun === true) return
     if (queue.inFlight > 0) queue.park()
     else this.#transmitAll(queue)
     if (this.#upgrade !== undefined) this.reactor.turn.soon(() => this.#beginTLS())
