@@ -1,5 +1,5 @@
 /**
- * A SOCKS 5 proxy (RFC 1928: CONNECT, without passwords): run it with `npm run example -- socks-proxy`, then
+ * A SOCKS 5 proxy (RFC 1928, CONNECT without passwords): run it with `npm run example -- socks-proxy`, then
  * `curl --socks5-hostname 127.0.0.1:1080 https://example.com`.
  *
  * Look at how little is left to do once the client has said where to: it is a forward then, in which a slow end slows the

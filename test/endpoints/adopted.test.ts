@@ -1,3 +1,4 @@
+/** Endpoints at sockets that somebody else has opened: by number, and as systemd names them. */
 import {
   AdoptedStreamServerEndpoint,
   CannotListenError,

@@ -1,3 +1,4 @@
+/** The chat example, in virtual time: who comes, who speaks, who leaves. */
 import { Factory } from 'couplet'
 import { connected } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'

@@ -1,3 +1,4 @@
+/** The heartbeat example: who is heard of, and who is missed. */
 import { IPv4Address } from 'couplet'
 import { ManualClock } from 'couplet/testing'
 import * as fc from 'fast-check'

@@ -1,3 +1,4 @@
+/** The IRC example: its table of states, and what each state allows. */
 import { Factory } from 'couplet'
 import { ManualClock } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'

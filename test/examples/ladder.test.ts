@@ -1,3 +1,4 @@
+/** Every program of the ladder, played in virtual time where it can be: all that it prints. */
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { main as poets } from '../../examples/ladder/00-poets.ts'

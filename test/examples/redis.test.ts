@@ -1,3 +1,4 @@
+/** The Redis example and its wire format, without a server: replies in any chunking, and garbage. */
 import { ConnectionAborted, type Deferred, toBytes, toText } from 'couplet'
 import { connected, everyChunking, failureResultOf, type StringTransport, successResultOf } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'

@@ -1,3 +1,4 @@
+/** The example of calls with types: questions, answers, and peers that break the rules. */
 import { Deferred, Factory, IPv4Address, toBytes, toText } from 'couplet'
 import { Sim } from 'couplet/sim'
 import { connected, everyChunking, failureResultOf, successResultOf } from 'couplet/testing'

@@ -1,3 +1,4 @@
+/** The SOCKS 5 example: requests in any chunking, reply codes, and what passes through. */
 import { Factory, FrameBuffer, IPv4Address, join, toBytes } from 'couplet'
 import { Sim } from 'couplet/sim'
 import { AccumulatingProtocol, connected, everyChunking, isPattern, pattern } from 'couplet/testing'

@@ -1,3 +1,4 @@
+/** The example of a client that does not give up, as a program. */
 import { expect, it } from 'vitest'
 import { tenMinutesDown } from '../../examples/ten-minutes-down.ts'
 

@@ -1,3 +1,4 @@
+/** Child processes of Node: what they say, what they are told, and every way in which they end. */
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {

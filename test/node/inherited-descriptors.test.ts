@@ -1,3 +1,4 @@
+/** Sockets that were passed to this process: found in the environment, listened at, and refused for a reason. */
 import { closeSync, openSync } from 'node:fs'
 import { createSocket, type Socket as Datagrams } from 'node:dgram'
 import { once } from 'node:events'

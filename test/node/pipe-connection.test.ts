@@ -1,3 +1,4 @@
+/** A connection over the pipes of a child process. */
 import { PassThrough, Writable } from 'node:stream'
 import { ConnectionDone, ConnectionLost, LingerTimeout, ProcessAddress } from 'couplet'
 import { AccumulatingProtocol } from 'couplet/testing'

@@ -1,3 +1,4 @@
+/** A protocol that talks to a program as to a server. */
 import {
   ConnectionAborted,
   ConnectionDone,

@@ -1,3 +1,4 @@
+/** Servers that come and go behind one held socket, under load. */
 import { expect, it } from 'vitest'
 import { heldSocket } from './generations.ts'
 import { generations, rollingRestart } from './rolling-restart.ts'

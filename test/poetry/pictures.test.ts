@@ -1,3 +1,4 @@
+/** The pictures of what happened: timeline, prose, and the chain of a Deferred. */
 import * as fc from 'fast-check'
 import {
   CancelledError,

@@ -1,3 +1,4 @@
+/** The poets as one service, in a program of services. */
 import { CannotListenError, connectProtocol, Factory, Protocol, TCPClientEndpoint, TCPServerEndpoint } from 'couplet'
 import { PoetryServer } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'

@@ -1,3 +1,4 @@
+/** The caching proxy: one fetch for all, nothing broken kept, and nobody works for nobody. */
 import * as fc from 'fast-check'
 import {
   CancelledError,

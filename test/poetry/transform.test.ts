@@ -1,3 +1,4 @@
+/** The transform server and its client: answers in order, failures, limits. */
 import * as fc from 'fast-check'
 import {
   CancelledError,
