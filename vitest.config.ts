@@ -2,6 +2,7 @@
  * `vitest run` runs test/**\/*.test.ts. Two more suites have a mode and an ending of their own: `--mode deep` the long
  * repeats (*.deep.ts), `--mode wire` the tests against programs that others wrote (*.wire.ts).
  */
+import { availableParallelism } from 'node:os'
 import { defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
@@ -12,6 +13,8 @@ export default defineConfig(({ mode }) => ({
     include: [`test/**/*.${mode}.ts`],
     // An empty house is a failure; the other two suites may still be waiting for their first test.
     passWithNoTests: mode !== 'test',
+    // One more than there are cores, since some tests wait for other programs. Vitest alone would take one fewer.
+    maxWorkers: availableParallelism() + 1,
     // For what hangs, not for what is slow: no test has a clock, and a busy machine proves nothing.
     testTimeout: mode === 'deep' ? 600_000 : 60_000,
     coverage: {
