@@ -3,7 +3,8 @@ import { PassThrough, Writable } from 'node:stream'
 import { ConnectionDone, ConnectionLost, LingerTimeout, ProcessAddress } from 'couplet'
 import { AccumulatingProtocol } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
-import { PipeConnection } from '../../src/framework/node/pipe-connection.ts'
+import { PipeConnection } from '../../src/framework/core/pipe-connection.ts'
+import { ReadablePipe, WritablePipe } from '../../src/framework/node/stream-pipes.ts'
 import { ScriptedReactor } from '../scripted-reactor.ts'
 import { turns } from './loopback.ts'
 
@@ -28,7 +29,14 @@ class SlowPipe extends Writable {
 async function connected(output: Writable) {
   const reactor = new ScriptedReactor()
   const input = new PassThrough()
-  const connection = new PipeConnection(reactor, address, address, {}, input, output)
+  const connection = new PipeConnection(
+    reactor,
+    address,
+    address,
+    {},
+    new ReadablePipe(input),
+    new WritablePipe(output),
+  )
   const protocol = new AccumulatingProtocol()
   connection.deliverTo(protocol)
   /** Node's turns and the reactor's. */
