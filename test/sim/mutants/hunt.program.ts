@@ -5,12 +5,13 @@
 import { simTestWith } from 'couplet/sim'
 import { transportContract } from 'couplet/testing'
 import { adversities, simulatedNetwork } from '../simulated-transport.ts'
-import { attempts } from '../systems/attempts-system.ts'
+import { attempts, givenUp } from '../systems/attempts-system.ts'
+import { conversing, observed } from '../systems/bridge-system.ts'
 import { calls, client, draining } from '../systems/calling-system.ts'
 import { chat } from '../systems/chat-system.ts'
 import { wireFormats } from '../systems/format-system.ts'
 import { idlers } from '../systems/idle-system.ts'
-import { forward, givenUp, observed } from '../systems/passing-system.ts'
+import { forward, heldBack } from '../systems/forwarding-system.ts'
 import { longWinded, proxiedPoet, slowPoet, type System, transforms } from '../systems/poetry-system.ts'
 import { stayingConnected } from '../systems/service-system.ts'
 import { framing, policies } from '../systems/talking-system.ts'
@@ -26,17 +27,17 @@ export interface Catch {
 /** Something that holds the framework to its promises, with a seed. */
 interface Judge {
   readonly name: string
-  /** How many seeds it takes at once. One of the contract costs as much as many of the others. */
-  readonly stride: number
+  /** Of all seeds, the part that it is tried with. One of the contract costs as much as many of the others. */
+  readonly share: number
   readonly judge: (seed: number) => Promise<void>
 }
 
-function system<Operation>(name: string, { options, stage }: System<Operation>, stride = 10): Judge {
+function system<Operation>(name: string, { options, stage }: System<Operation>, share = 1): Judge {
   let body: () => Promise<void> = () => Promise.resolve()
   simTestWith((_name, run) => (body = run))(name, { ...options, mostRuns: 0 }, stage)
   return {
     name,
-    stride,
+    share,
     judge(seed) {
       process.env['SIM_SEED'] = String(seed)
       return body()
@@ -46,7 +47,7 @@ function system<Operation>(name: string, { options, stage }: System<Operation>, 
 
 const contract: Judge = {
   name: 'contract',
-  stride: 1,
+  share: 0.1,
   async judge(seed) {
     // Each adversity twice: what chance adds to them is little.
     if (seed >= 2 * adversities.length) return
@@ -80,20 +81,23 @@ const judges = [
   system('client', client),
   system('draining', draining),
   system('forward', forward),
+  system('held back', heldBack, 0.3),
   system('observed', observed),
+  system('conversing', conversing),
   system('given up', givenUp),
   system('timers', timers),
   system('attempts', attempts),
   system('idlers', idlers),
   system('client service', stayingConnected),
-  system('long poem', longWinded, 1),
+  system('long poem', longWinded, 0.1),
   contract,
 ]
 
+/** Each system with few seeds before one has many: most of what is wrong is so with almost any seed. */
 async function hunt(seeds: number): Promise<Catch | undefined> {
-  for (let round = 0; round * 10 < seeds; round++) {
-    for (const { name, stride, judge } of judges) {
-      for (let seed = round * stride; seed < (round + 1) * stride; seed++) {
+  for (let [from, to] = [0, 1]; from < seeds; [from, to] = [to, Math.min(3 * to, seeds)]) {
+    for (const { name, share, judge } of judges) {
+      for (let seed = Math.ceil(from * share); seed < to * share; seed++) {
         try {
           await judge(seed)
         } catch (error) {

@@ -2,13 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { above } from './above.ts'
-import { inCore } from './in-core.ts'
-import { inFraming } from './in-framing.ts'
 import { mutated } from './mutant.ts'
+import { mutants } from './mutants.ts'
 
 const sources = join(import.meta.dirname, '..', '..', '..', 'src')
-const mutants = [...inCore, ...inFraming, ...above]
 
 it.each(mutants)('there is still a place for the mutant in which $breaks', (mutant) => {
   const text = readFileSync(join(sources, mutant.file), 'utf8')

@@ -2,8 +2,17 @@
  * Attempts to connect to a name with several addresses, some of them dead, by people who lose patience: each comes to an
  * end in its time, and of what was given up nothing is left.
  */
-import { Factory, HostnameEndpoint, Protocol } from 'couplet'
-import type { System } from './poetry-system.ts'
+import {
+  CancelledError,
+  ConnectingCancelledError,
+  Factory,
+  HostnameEndpoint,
+  Protocol,
+  TCPClientEndpoint,
+  withPolicies,
+} from 'couplet'
+import { serve, type System } from './poetry-system.ts'
+import { Watch } from './watch.ts'
 
 interface Try {
   readonly at: number
@@ -80,6 +89,88 @@ export const attempts: System<Try> = {
       const timers = reactor.pendingCalls().length
       return open === 0 && sockets + timers > 0 ? `${sockets} sockets and ${timers} timers` : undefined
     })
+    sim.eventually('nobody is connected', () => sim.connections === 0, 3_600_000)
+  },
+}
+
+interface Visit {
+  readonly at: number
+  readonly stays: number
+}
+
+/** Attempts that are given up at any moment: each settles once, as was asked for, and no connection is left of it. */
+export const givenUp: System<Visit> = {
+  options: {
+    seeds: 250,
+    operations: (random) =>
+      Array.from({ length: random.between(1, 12) }, () => ({
+        at: random.below(60_000),
+        stays: random.chance(1, 2) ? random.below(50) : random.below(40_000),
+      })),
+  },
+  stage(sim, list) {
+    const wrong: string[] = []
+    const watch = new Watch()
+    class Idle extends Protocol {
+      made = false
+
+      override connectionMade(): void {
+        this.made = true
+      }
+    }
+    sim.host('server').run((reactor) =>
+      serve(
+        reactor,
+        80,
+        withPolicies(
+          Factory.forProtocol(() => new Idle()),
+          watch.server,
+        ),
+      ),
+    )
+    const { reactor } = sim.host('client')
+    let open = list.length
+    for (const { at, stays } of list) {
+      reactor.callLater(at, () => {
+        let settled = 0
+        let cancelled = false
+        let protocol: Idle | undefined
+        const attempt = new TCPClientEndpoint(reactor, 'server', 80).connect(
+          withPolicies(
+            Factory.forProtocol(() => new Idle()),
+            watch.client,
+          ),
+        )
+        const settle = (): void => {
+          open--
+          if (++settled > 1) wrong.push(`an attempt settled ${settled} times`)
+        }
+        attempt.addCallbacks(
+          (made) => {
+            settle()
+            if (cancelled) wrong.push('a connection came of an attempt that was given up')
+            protocol = made
+          },
+          ({ value }) => {
+            settle()
+            const isCancelled = value instanceof CancelledError || value instanceof ConnectingCancelledError
+            if (cancelled && !isCancelled) wrong.push(`given up, and failed with ${String(value)}`)
+            if (!cancelled && isCancelled) wrong.push('cancelled by nobody')
+          },
+        )
+        reactor.callLater(stays, () => {
+          if (protocol !== undefined) protocol.transport.loseConnection()
+          else if (settled === 0) {
+            cancelled = true
+            attempt.cancel()
+            if (settled === 0) wrong.push('an attempt that was given up did not settle')
+          }
+        })
+      })
+    }
+    sim.invariant('hooks come in order, and bytes as they were sent', watch.isSilent)
+    sim.invariant('every attempt settles once, as was asked for', () => wrong[0])
+    sim.eventually('all have settled', () => open === 0, 3_600_000)
     sim.eventually('nobody is connected', () => sim.connections === 0, 3_600_000)
   },
 }

@@ -1,8 +1,10 @@
 /** What is neutral in the framework, beside poetry, on bad networks and under faults. */
 import { simTestWith } from 'couplet/sim'
 import { it } from 'vitest'
+import { givenUp } from './attempts-system.ts'
+import { conversing, observed } from './bridge-system.ts'
 import { calls, client, draining } from './calling-system.ts'
-import { forward, givenUp, observed } from './passing-system.ts'
+import { forward, heldBack } from './forwarding-system.ts'
 import { framing, policies } from './talking-system.ts'
 
 const simTest = simTestWith(it)
@@ -13,5 +15,7 @@ simTest('every call settles once and with its own answer, at both ends', calls.o
 simTest('a client has one connection at most, and none once it was stopped', client.options, client.stage)
 simTest('a server that drains is empty when it has stopped', draining.options, draining.stage)
 simTest('a port forward passes on what was said, both ways, and its end', forward.options, forward.stage)
+simTest('a port forward holds back who is faster, and keeps nothing', heldBack.options, heldBack.stage)
 simTest('an Observable of messages is silent once it was left', observed.options, observed.stage)
+simTest('guests come, speak and leave at any moment, and are heard', conversing.options, conversing.stage)
 simTest('an attempt that is given up settles once and leaves nothing', givenUp.options, givenUp.stage)

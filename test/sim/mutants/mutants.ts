@@ -1,0 +1,7 @@
+/** All defects that are tried. */
+import { above } from './above.ts'
+import { inCore } from './in-core.ts'
+import { inFraming } from './in-framing.ts'
+import type { Mutant } from './mutant.ts'
+
+export const mutants: readonly Mutant[] = [...inCore, ...inFraming, ...above]
