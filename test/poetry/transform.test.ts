@@ -25,7 +25,14 @@ import {
   TransformService,
 } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
-import { connected, everyChunking, failureResultOf, type StringTransport, successResultOf } from 'couplet/testing'
+import {
+  AccumulatingProtocol,
+  connected,
+  everyChunking,
+  failureResultOf,
+  type StringTransport,
+  successResultOf,
+} from 'couplet/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { reportsOfEachTest } from '../reports.ts'
 
@@ -240,6 +247,41 @@ describe('a transform server', () => {
   })
 })
 
+describe('a client that ends its side in the middle of a question', () => {
+  /** What comes back, and how the conversation ends for the client. */
+  function cutShort(service: TransformService, said: string) {
+    const { sim, endpoint } = network(new TransformFactory(service))
+    const client = new AccumulatingProtocol()
+    client.connectionMade = function ask() {
+      this.transport.write(said)
+      this.transport.loseWriteConnection()
+    }
+    client.readConnectionLost = function leave() {
+      this.transport.loseConnection()
+    }
+    connectProtocol(endpoint, client)
+    sim.advance(1000)
+    return { sim, client }
+  }
+
+  it('is let go at once', () => {
+    const { sim, client } = cutShort(new TransformService(), '10:shout.ha')
+    expect(client.closedReason).toBeDefined()
+    expect(sim.pending).toBe(0)
+  })
+
+  it('still gets the answers to what it had asked before', () => {
+    const { service, begun } = slowService()
+    const { sim, client } = cutShort(service, `${netstring('later.a')}${netstring('shout.b')}10:shout.ha`)
+    expect(client.closedReason).toBeUndefined()
+    begun[0]?.callback('answer')
+    sim.advance(1000)
+    expect(client.text()).toBe(netstring('answer') + netstring('B'))
+    expect(client.closedReason).toBeDefined()
+    expect(sim.pending).toBe(0)
+  })
+})
+
 /** A server on a host of its own, and the way there from another. */
 function network(factory: Factory, latency = 10) {
   const sim = new Sim({ latency })
@@ -345,6 +387,29 @@ describe('a transform client', () => {
       const { value } = failureResultOf(answer, TransformFailed)
       expect((value as Error).message).toMatch(/^10\.0\.0\.1:11000: no answer: connection lost/)
     }
+  })
+
+  it.each([
+    ['an answer', '10:+half'],
+    ['a length', '10'],
+  ])('hears at once that the server has ended its side in the middle of %s', (_, said) => {
+    const { sim, endpoint } = network(
+      Factory.forProtocol(() => {
+        const protocol = new Protocol()
+        protocol.dataReceived = function leave() {
+          this.transport.write(said)
+          this.transport.loseWriteConnection()
+        }
+        return protocol
+      }),
+    )
+    const connecting = connectProtocol(endpoint, new TransformClientProtocol())
+    sim.advance(1000)
+    const answer = successResultOf(connecting).transform('shout', 'poem')
+    sim.advance(1000)
+    expect((failureResultOf(answer, TransformFailed).value as Error).message).toMatch(
+      'no answer: connection lost: the peer closed in the middle of a frame',
+    )
   })
 
   it.each(['a.b', '', '?shout', 'x'.repeat(65), 'é'])('sends nothing for the name %j, which cannot be one', (name) => {

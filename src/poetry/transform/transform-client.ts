@@ -2,7 +2,7 @@
  * The transform client: asks for any number of transforms over one connection, without waiting for one answer before the
  * next question.
  *
- * Grammar of calls: `makeConnection connectionMade stringReceived* readConnectionLost? connectionLost`. Ancestor:
+ * Grammar of calls: `makeConnection connectionMade stringReceived* inputEnded? readConnectionLost? connectionLost`. Ancestor:
  * `TransformClientProtocol` and `TransformProxy` of krondo's part 13, where each poem had a connection of its own.
  */
 import {
@@ -89,7 +89,16 @@ export class TransformClientProtocol extends NetstringReceiver {
     if (this.#closing && this.#waiting.length === 0) this.#hangUp()
   }
 
-  /** The server has no more answers. */
+  /**
+   * The server has no more answers, so it need not hear more questions. An end in the middle of an answer closes the
+   * connection by itself, but not before its producer has finished, which would wait for a server that has gone.
+   */
+  override inputEnded(): Error | undefined {
+    this.#questions.clear()
+    this.transport.unregisterProducer()
+    return super.inputEnded()
+  }
+
   override readConnectionLost(): void {
     this.#hangUp()
   }

@@ -2,7 +2,7 @@
  * The transform server's side of a conversation: reads questions, asks the service, sends the answers in the order of
  * the questions.
  *
- * Grammar of calls: `makeConnection connectionMade stringReceived* readConnectionLost? stopping? connectionLost`.
+ * Grammar of calls: `makeConnection connectionMade stringReceived* inputEnded? readConnectionLost? stopping? connectionLost`.
  * Ancestor: `TransformProtocol` of krondo's part 12, which knew one question for each connection.
  */
 import { type Deferred, Factory, NetstringReceiver, type RemoteProtocolError, succeed, toBytes } from 'couplet'
@@ -69,8 +69,17 @@ export class TransformProtocol extends NetstringReceiver {
     this.#answers.add(succeed({ end: error }))
   }
 
-  override readConnectionLost(): void {
+  /**
+   * An end in the middle of a question closes the connection by itself, but not before its producer has finished. That
+   * is the answers, and they would never hear of it.
+   */
+  override inputEnded(): Error | undefined {
     this.#last = true
+    if (this.#answers.length === 0) this.transport.unregisterProducer()
+    return super.inputEnded()
+  }
+
+  override readConnectionLost(): void {
     this.#endIfDone()
   }
 
