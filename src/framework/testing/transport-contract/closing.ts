@@ -148,6 +148,29 @@ export function losesConnections(test: Define): void {
     same(near.calls, ['made', 'stopping', 'lost'], 'what it was told')
   })
 
+  test(
+    'reads on behind its own end for a mebibyte that nobody wants, and no longer',
+    async (stage) => {
+      // It is not to lose its patience first.
+      const { near, far } = await stage.connect({}, { readLost: () => {} }, { near: { linger: 3_600_000 } })
+      near.transport.loseConnection()
+      await stage.settle()
+      same(far.calls, ['made', 'inputEnded', 'readLost'], 'what the far end was told')
+      far.transport.write(pattern(1_000_000))
+      await stage.settle()
+      same([near.losses, far.losses, far.transport.queued], [0, 0, 0], 'losses, and what waits, below the limit')
+      far.transport.write(pattern(100_000))
+      await stage.settle()
+      // All that we had to say is with the peer: that the peer has more to say is no loss of ours.
+      ended(near, 'ConnectionDone', 'the near end')
+      same(near.calls, ['made', 'lost'], 'what the near end was told')
+      far.transport.write('and this')
+      await stage.settle()
+      ended(far, stage.brokenByPeer, 'the far end')
+    },
+    'half close',
+  )
+
   test('makes an end of input that came too early a ConnectionLost with that cause', async (stage) => {
     const cause = new Error('half a message')
     const { near, far } = await stage.connect({}, { ended: () => cause, readLost: () => {} })
