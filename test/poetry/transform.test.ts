@@ -395,7 +395,7 @@ describe('a transform client', () => {
   ])('hears at once that the server has ended its side in the middle of %s', (_, said) => {
     const { sim, endpoint } = network(
       Factory.forProtocol(() => {
-        const protocol = new Protocol()
+        const protocol = new AccumulatingProtocol()
         protocol.dataReceived = function leave() {
           this.transport.write(said)
           this.transport.loseWriteConnection()
