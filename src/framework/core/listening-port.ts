@@ -77,6 +77,11 @@ export abstract class ListeningPort {
     this.#afterStop.push(f)
   }
 
+  /** Those that came in here and are open, now and later. For the reactor that made the port. */
+  protected get openConnections(): Iterable<Connection> {
+    return this.#connections
+  }
+
   /** Close the listener, then call {@link listenerClosed}, in a later event. For the reactor that made the port. */
   protected abstract closeListener(): void
 

@@ -91,7 +91,15 @@ export class NodeReactor extends Reactor {
   readonly #ports = new Set<OpenPort>()
   #standardIO: StandardIO | undefined
   readonly #children = new Set<ChildProcess>()
-  readonly #sockets: Sockets = { open: new Set(), accepted: 0, shed: 0, shaking: new Set(), unsecured: 0 }
+  readonly #sockets: Sockets = {
+    open: 0,
+    dialed: new Set(),
+    served: new Set(),
+    accepted: 0,
+    shed: 0,
+    shaking: new Set(),
+    unsecured: 0,
+  }
 
   override now(): number {
     return performance.now()
@@ -186,8 +194,11 @@ export class NodeReactor extends Reactor {
    * closed them, what was sent by halves would look whole. One that is closing and has sent all is left to finish.
    */
   abortConnections(): void {
-    for (const connection of this.#sockets.open) {
-      if (!connection.disconnecting || connection.queued > 0) connection.abortConnection()
+    const { dialed, served } = this.#sockets
+    for (const connections of [dialed, ...served]) {
+      for (const connection of connections) {
+        if (!connection.disconnecting || connection.queued > 0) connection.abortConnection()
+      }
     }
     for (const { stdio } of this.#children) stdio.abortConnection()
   }
@@ -210,7 +221,7 @@ export class NodeReactor extends Reactor {
   stats(): ReactorStats {
     const { open, accepted, shed, unsecured } = this.#sockets
     return {
-      open: open.size,
+      open,
       accepted,
       shed,
       unsecured,
@@ -222,18 +233,26 @@ export class NodeReactor extends Reactor {
 
   #open(socket: Socket | SecureSocket, raw: Socket, peer: IPAddress | UNIXAddress, options: DialOptions): Connection {
     const host = tcpAddress(raw.localAddress, raw.localPort) ?? unspecified(peer)
-    const connection = new SocketConnection(this, socket, host, peer, options, () =>
-      this.#sockets.open.delete(connection),
-    )
-    this.#sockets.open.add(connection)
+    const connection = new SocketConnection(this, socket, host, peer, options, this.#onEnded)
+    this.#dialed(connection)
     return connection
   }
 
   #owns(connection: StandardIO): Connection {
     this.#standardIO = connection
-    this.#sockets.open.add(connection)
-    connection.whenLost().addCallback(() => this.#sockets.open.delete(connection))
+    this.#dialed(connection)
+    connection.whenLost().addCallback(() => this.#onEnded(connection))
     return connection
+  }
+
+  #dialed(connection: Connection): void {
+    this.#sockets.dialed.add(connection)
+    this.#sockets.open++
+  }
+
+  readonly #onEnded = (connection: Connection): void => {
+    this.#sockets.dialed.delete(connection)
+    this.#sockets.open--
   }
 
   #opened<P extends OpenPort>(port: P): P {

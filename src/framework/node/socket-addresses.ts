@@ -1,10 +1,10 @@
 /**
  * Between Node's way to say where a socket is, a text and a number, and our Addresses.
  */
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { type IPAddress, IPv4Address, IPv6Address } from '../core/address.ts'
 
-/** The address that Node describes, or `undefined` if it is not one: a socket whose peer has gone has none. */
+/** The address that Node describes, or `undefined` if it is not one. */
 export function tcpAddress(host: string | undefined, port: number | undefined): IPAddress | undefined {
   if (host === undefined || port === undefined) return undefined
   switch (isIP(host)) {
@@ -15,4 +15,39 @@ export function tcpAddress(host: string | undefined, port: number | undefined): 
     default:
       return undefined
   }
+}
+
+/** Where the peer of a TCP socket is, or `undefined` if it has gone. */
+export function peerAddress(socket: Socket): IPAddress | undefined {
+  const asked = askForPeer(socket)
+  return asked === undefined
+    ? tcpAddress(socket.remoteAddress, socket.remotePort)
+    : tcpAddress(asked.address, asked.port)
+}
+
+/** Whether a TCP socket has no peer any more: it was reset, or both sides have finished. */
+export function hasLostPeer(socket: Socket): boolean {
+  const asked = askForPeer(socket)
+  return asked !== undefined && asked.address === undefined
+}
+
+interface PeerName {
+  readonly address?: string
+  readonly port?: number
+}
+
+/**
+ * What the system knows now, empty if there is no peer any more; `undefined` if this socket has no handle that could be
+ * asked. `socket.remoteAddress` asks only once, and keeps what it was told, 88 bytes for as long as the connection lives.
+ */
+function askForPeer(socket: Socket): PeerName | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  if (!isAskable(handle)) return undefined
+  const name: PeerName = {}
+  return handle.getpeername(name) === 0 ? name : {}
+}
+
+/** The handle is Node's own, and no promise of Node's. */
+function isAskable(handle: unknown): handle is { getpeername(out: PeerName): number } {
+  return typeof handle === 'object' && handle !== null && 'getpeername' in handle
 }

@@ -16,6 +16,7 @@ import { execute } from '../deferred/wrapping.ts'
 import { inHandle } from './in-handle.ts'
 import { resetSocket } from './reset-socket.ts'
 import { secureAsClient, type SecureSocket, SecureServer } from './secure-socket.ts'
+import { hasLostPeer } from './socket-addresses.ts'
 import { whyLost } from './system-errors.ts'
 
 /** Where a socket keeps its connection, so that all sockets can share the same listeners. */
@@ -197,12 +198,5 @@ export class SocketConnection extends StreamConnection {
  * is called broken than a broken one that is called complete.
  */
 function isReset(socket: Socket): boolean {
-  if (resetsAreTold) return false
-  const handle: unknown = Reflect.get(socket, '_handle')
-  return hasPeer(handle) && handle.getpeername({}) !== 0
-}
-
-/** `remoteAddress` is remembered from when there was a peer; only the handle, Node's own, asks again. */
-function hasPeer(handle: unknown): handle is { getpeername(out: object): number } {
-  return typeof handle === 'object' && handle !== null && 'getpeername' in handle
+  return !resetsAreTold && hasLostPeer(socket)
 }
