@@ -7,6 +7,7 @@ import {
   type Clock,
   type ConnectionClosed,
   ConnectionDone,
+  equal,
   Factory,
   portForward,
   Protocol,
@@ -54,8 +55,7 @@ class Speaker extends Protocol {
   }
 
   override dataReceived(chunk: Uint8Array): void {
-    const whole = pattern(chunk.length, this.received)
-    if (chunk.some((byte, index) => byte !== whole[index]))
+    if (!equal(chunk, pattern(chunk.length, this.received)))
       this.#wrong(`bytes from ${this.received} on are not those that were said`)
     this.received += chunk.length
     const { rest } = this.#part

@@ -9,7 +9,10 @@ import { pattern } from '../pattern.ts'
 import type { Witness } from '../witness.ts'
 import { claim, ended, endedBecauseOf, gotPattern, oneOf, same } from './assertions.ts'
 import type { Define, Stage } from './stage.ts'
-import type { TransportCapability } from './transport-world.ts'
+import type { PairLimits, TransportCapability } from './transport-world.ts'
+
+/** Where it takes seconds until all is quiet, the near end would otherwise stop waiting for a peer that is only slow. */
+const patient: PairLimits = { near: { linger: 3_600_000 } }
 
 export function losesConnections(test: Define): void {
   test('delivers everything written before, then ends cleanly on both sides', async (stage) => {
@@ -38,7 +41,7 @@ export function losesConnections(test: Define): void {
   })
 
   test('delivers a megabyte to a reader that pauses after every chunk', async (stage) => {
-    const ends = await stage.connect({}, { data: (self) => self.transport.pauseProducing() })
+    const ends = await stage.connect({}, { data: (self) => self.transport.pauseProducing() }, patient)
     const { near, far } = ends
     near.transport.write(pattern(1 << 20))
     near.transport.loseConnection()
@@ -151,8 +154,7 @@ export function losesConnections(test: Define): void {
   test(
     'reads on behind its own end for a mebibyte that nobody wants, and no longer',
     async (stage) => {
-      // It is not to lose its patience first.
-      const { near, far } = await stage.connect({}, { readLost: () => {} }, { near: { linger: 3_600_000 } })
+      const { near, far } = await stage.connect({}, { readLost: () => {} }, patient)
       near.transport.loseConnection()
       await stage.settle()
       same(far.calls, ['made', 'inputEnded', 'readLost'], 'what the far end was told')
