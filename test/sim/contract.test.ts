@@ -7,8 +7,6 @@ describe.each(adversities)('a connection $name', (adversity) => {
   transportContract(() => simulatedNetwork(adversity), { describe, it })
 })
 
-// A record of 16 KiB frees too little of a buffer of 64 KiB for anything to move, and the linger of 5 s is not to end while
-// a reader takes one each time that all is quiet: so only networks on which that is soon.
 describe.each(adversities)('a TLS connection $name', (adversity) => {
   transportContract(() => simulatedNetwork(adversity, 'TLSv1.3'), { describe, it })
 })

@@ -55,7 +55,11 @@ export function setByteSearch(faster: ByteSearch): void {
 
 /** Whether both hold the same bytes. */
 export function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index])
+  const { length } = one
+  if (length !== other.length) return false
+  // A loop is several times as fast as `every`, and tests compare megabytes.
+  for (let index = 0; index < length; index++) if (one[index] !== other[index]) return false
+  return true
 }
 
 /**

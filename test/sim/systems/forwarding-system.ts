@@ -157,7 +157,7 @@ export const heldBack: System<Errand> = {
     operations: (random) =>
       Array.from({ length: random.between(1, 2) }, () => ({
         at: random.below(20_000),
-        length: random.below(600_000),
+        length: random.below(400_000),
         rest: random.pick([0, 100, 500]),
       })),
     // By the byte it would take too long.
@@ -167,7 +167,7 @@ export const heldBack: System<Errand> = {
     },
   },
   stage(sim, errands) {
-    const forwarder = forwarding(sim, errands, { length: 500_000, rest: 200 })
+    const forwarder = forwarding(sim, errands, { length: 400_000, rest: 200 })
     sim.invariant('a forwarder keeps little', () => {
       const most = Math.max(0, ...forwarder.netstat().map(({ unsent }) => unsent))
       return most > mostKept ? `it keeps ${most} bytes` : undefined
