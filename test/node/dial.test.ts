@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import {
   attach,
   CancelledError,
@@ -20,16 +18,7 @@ import {
 import { Witness } from 'couplet/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { connectError } from '../../src/framework/node/system-errors.ts'
-import { addressOf, anywhere, listening, Loopback, turns } from './loopback.ts'
-
-/** A port of this machine at which nobody listens. */
-async function nobody(): Promise<IPv4Address> {
-  const server = await listening(createServer())
-  const address = addressOf(server)
-  server.close()
-  await once(server, 'close')
-  return address
-}
+import { anywhere, Loopback, nobody, turns, until } from './loopback.ts'
 
 describe('dial', () => {
   it('fires in a later turn, with a connection that knows both of its ends', async () => {
@@ -50,7 +39,7 @@ describe('dial', () => {
     const connection = await net.reactor.dial(port.host)
     const witness = new Witness()
     connection.deliverTo(witness)
-    await net.settle()
+    await until(() => witness.size === 3)
     expect([witness.text, String(connection.peer)]).toEqual(['six', String(port.host)])
     expect(String(port.host)).toMatch(/^\[::1\]:\d+$/)
     await port.stopListening({ drain: 0 })
@@ -67,7 +56,7 @@ describe('dial', () => {
   })
 
   it('says whom it could not reach, and asks whether the server is running', async () => {
-    const address = await nobody()
+    const address = nobody()
     const dialed = new Loopback().reactor.dial(address)
     const error: unknown = await dialed.toPromise().catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(ConnectionRefusedError)
@@ -109,7 +98,7 @@ describe('dial', () => {
     expect((error as Error).cause).toBeInstanceOf(CancelledError)
     expect((error as Error).cause).toMatchObject({ cause: 'no longer needed' })
     await net.settle()
-    expect(port.connections).toBe(0)
+    await until(() => port.connections === 0)
     expect(net.reactor.stats()).toMatchObject({ open: 0, timers: 0 })
   })
 
@@ -123,8 +112,8 @@ describe('dial', () => {
     const error: unknown = await dialed.toPromise().catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(TCPTimedOutError)
     expect((error as Error).message).toBe(`${port.host}: no connection within 0 ms`)
-    await net.settle()
-    expect(net.reactor.stats()).toMatchObject({ open: 0, timers: 0 })
+    await until(() => net.reactor.stats().open === 0)
+    expect(net.reactor.stats().timers).toBe(0)
   })
 
   it('leaves nothing behind when the other side hangs up at once, whatever the moment', async () => {
@@ -144,8 +133,8 @@ describe('dial', () => {
     )
     for (const outcome of outcomes)
       expect((await outcome).message).toMatch(/the peer reset (it|the connection at once \(is it full\?\))$/)
-    await net.settle()
-    expect(net.reactor.stats()).toMatchObject({ open: 0, timers: 0 })
+    await until(() => net.reactor.stats().open === 0)
+    expect(net.reactor.stats().timers).toBe(0)
   })
 })
 

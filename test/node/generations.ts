@@ -8,6 +8,8 @@ import { onTestFinished } from 'vitest'
 /** A listening socket; whoever has a copy of it can accept, and it lives as long as any copy is open. */
 export interface HeldSocket {
   readonly descriptor: number
+  /** 0 if it is at a path. */
+  readonly port: number
   readonly dial: () => net.Socket
 }
 
@@ -31,6 +33,7 @@ export function heldSocket(path?: string): HeldSocket {
   const { port = 0 } = bound
   return {
     descriptor: handle.fd,
+    port,
     dial: () => (path === undefined ? net.connect(port, '127.0.0.1') : net.connect(path)),
   }
 }

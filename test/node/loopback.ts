@@ -2,6 +2,7 @@
  * Real sockets for tests: a reactor, ports that are free, pairs of connections, raw peers that misbehave, and a way to
  * wait for the loopback network to come to rest.
  */
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, connect as connectSocket, type AddressInfo, type Server, type Socket } from 'node:net'
 import {
@@ -9,6 +10,7 @@ import {
   type Connection,
   type ConnectionLimits,
   Deferred,
+  type DelayedCall,
   type Fields,
   IPv4Address,
   type ListeningPort,
@@ -18,8 +20,9 @@ import {
   type Tracer,
 } from 'couplet'
 import { NodeReactor } from 'couplet/node'
-import type { ContractNetwork, PairLimits, TransportWorld } from 'couplet/testing'
+import { type ContractNetwork, ManualClock, type PairLimits, type TransportWorld } from 'couplet/testing'
 import { onTestFinished } from 'vitest'
+import { heldSocket } from './generations.ts'
 
 /** Any free port of this machine. */
 export const anywhere = new IPv4Address('TCP', '127.0.0.1', 0)
@@ -43,6 +46,19 @@ class Pulse implements Tracer {
   }
 }
 
+/** A reactor whose sockets are real, and whose time passes when the test says so: what has to be first can be first. */
+export class ReactorByHand extends NodeReactor {
+  readonly clock = new ManualClock()
+
+  override now(): number {
+    return this.clock.now()
+  }
+
+  override callLater(ms: number, f: () => unknown): DelayedCall {
+    return this.clock.callLater(ms, f)
+  }
+}
+
 /** The network of this machine, for one test. */
 export class Loopback implements TransportWorld {
   readonly reactor: NodeReactor
@@ -50,6 +66,7 @@ export class Loopback implements TransportWorld {
   readonly plenty = 32 << 20
   readonly network: ContractNetwork
   readonly #pulse = new Pulse()
+  #echo: Promise<Socket> | undefined
 
   /** @param network where its ports are, and how its connections are made, if not by TCP over IPv4 */
   constructor(reactor = new NodeReactor(), network: Partial<ContractNetwork> = {}) {
@@ -96,15 +113,36 @@ export class Loopback implements TransportWorld {
     return [dialed, socket]
   }
 
-  /** Waits until nothing happens any more. Over loopback, whatever was sent is there at once or soon after. */
+  /**
+   * Waits until nothing happens any more while a byte goes there and back. A busy kernel delivers late, but in order: by
+   * then all has arrived that was sent before.
+   */
   async settle(): Promise<void> {
+    const echo = await (this.#echo ??= echoing())
     for (let before = -1; before !== this.#pulse.beats;) {
       before = this.#pulse.beats
       await turns(20)
-      await new Promise((resolve) => setTimeout(resolve, 1))
+      echo.write('.')
+      await once(echo, 'data')
+      await breath()
       await turns(20)
     }
   }
+}
+
+/** A raw socket that hears what it says, for the rest of the test. */
+async function echoing(): Promise<Socket> {
+  const server = await listening(createServer((socket) => socket.on('error', () => {}).pipe(socket)))
+  const socket = connectSocket(addressOf(server).port, '127.0.0.1').setNoDelay()
+  await once(socket, 'connect')
+  onTestFinished(() => {
+    socket.destroy()
+  })
+  return socket
+}
+
+function breath(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1))
 }
 
 /** Lets so many turns of Node's loop go by. */
@@ -112,9 +150,9 @@ export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Lets turns go by until it has happened. */
+/** Lets turns go by until it has happened; after many, slowly, since it may be another program's turn. */
 export async function until(happened: () => boolean): Promise<void> {
-  while (!happened()) await turns(1)
+  for (let turn = 0; !happened(); turn++) await (turn < 1000 ? turns(1) : breath())
 }
 
 /** A raw server on a free port, closed by the end of the test. */
@@ -129,6 +167,29 @@ export async function listening(server: Server): Promise<Server> {
 
 export function addressOf(server: Server): IPv4Address {
   return anywhere.withPort((server.address() as AddressInfo).port)
+}
+
+/** A port of this machine at which nobody listens, nor will during the test: it is taken, by somebody who does not. */
+export function nobody(): IPv4Address {
+  return anywhere.withPort(heldSocket().port)
+}
+
+/**
+ * A port that is free, for a program that cannot take any. It is none of those that the system gives to whoever asks for
+ * any, so that nobody else gets it meanwhile.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_768)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    await once(server.close(), 'close')
+    return port
+  }
 }
 
 /** A raw client, connected, paused, and destroyed by the end of the test. */
