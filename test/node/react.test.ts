@@ -1,11 +1,11 @@
 /** `react` with a process that only writes down what becomes of it; react-process.test.ts has the real ones. */
 import { EventEmitter } from 'node:events'
-import { Deferred, Factory } from 'couplet'
+import { clientFromString, Deferred, Factory } from 'couplet'
 import { NodeReactor } from 'couplet/node'
 import { Witness } from 'couplet/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Main, type ProcessLike, Run } from '../../src/framework/node/react.ts'
-import { turns, until } from './loopback.ts'
+import { ReactorByHand, turns, until } from './loopback.ts'
 
 class Output extends EventEmitter {
   text = ''
@@ -32,9 +32,12 @@ class FakeProcess extends EventEmitter {
   }
 }
 
-function start(main: Main, drain = 5000): { process: FakeProcess; reactor: NodeReactor } {
+function start<R extends NodeReactor = NodeReactor>(
+  main: Main,
+  drain = 5000,
+  reactor = new NodeReactor() as R,
+): { process: FakeProcess; reactor: R } {
   const process = new FakeProcess()
-  const reactor = new NodeReactor()
   onTestFinished(() => reactor.stopPorts({ drain: 0 }).toPromise())
   new Run(reactor, process as unknown as ProcessLike, drain).start(main, ['one', 'two'])
   return { process, reactor }
@@ -143,11 +146,21 @@ describe('react', () => {
     expect(process.stderr.text).toMatch(/^poetry: Error: 127\.0\.0\.1:1: connection refused\n +at /)
   })
 
-  it('writes what a peer said harmlessly, and in one line', async () => {
-    const said = Object.assign(new Error('it said \u001B[2J\nand more'), { code: 'ERR_REMOTE_PROTOCOL' })
+  it('writes what a peer said harmlessly, and no line of it can be taken for one of ours', async () => {
+    const said = Object.assign(new Error('it said \u001B[2J\npoetry: all is well'), { code: 'ERR_REMOTE_PROTOCOL' })
     const { process } = start(() => Promise.reject(said))
     await turns(3)
-    expect(process.stderr.text).toBe('poetry: it said \\x1b[2J\\x0aand more\n')
+    expect(process.stderr.text).toBe('poetry: it said \\x1b[2J\n  poetry: all is well\n')
+  })
+
+  it('points at what is wrong in an endpoint, in lines below each other', async () => {
+    const { process } = start(async (reactor) => clientFromString(reactor, 'tpc:127.0.0.1:10000'))
+    await turns(3)
+    expect(process.stderr.text.split('\n').slice(0, 3)).toEqual([
+      'poetry: no client endpoint has the type "tpc"',
+      '  tpc:127.0.0.1:10000',
+      '  ^',
+    ])
   })
 
   it.each([
@@ -231,10 +244,10 @@ describe.each([
     await until(() => seen.client !== undefined)
     process.emit(signal, signal)
     expect(process.exits).toEqual([])
-    await until(() => process.exits.length > 0)
+    await until(() => process.exits.length > 0 && reactor.stats().open === 0)
     expect(process.exits).toEqual([0])
     expect(seen.client?.reason?.name).toBe('ConnectionDone')
-    expect(reactor.stats()).toMatchObject({ open: 0, ports: 0 })
+    expect(reactor.stats().ports).toBe(0)
   })
 
   it('aborts at the deadline what hangs on', async () => {
@@ -253,10 +266,13 @@ describe.each([
   })
 
   it(`exits with ${code} when main has not finished by the deadline`, async () => {
-    const { process } = start((reactor) => reactor.whenStopped().addCallback(forEver), 20)
+    const main: Main = (reactor) => reactor.whenStopped().addCallback(forEver)
+    const { process, reactor } = start(main, 20, new ReactorByHand())
     process.emit(signal, signal)
+    reactor.clock.advance(19)
     await turns(3)
     expect(process.exits).toEqual([])
+    reactor.clock.advance(1)
     await until(() => process.exits.length > 0)
     expect(process.exits).toEqual([code])
   })
@@ -304,7 +320,7 @@ describe('reactor.stop', () => {
       reactor.callLater(1, () => reactor.stop('enough'))
       expect(await reactor.whenStopped()).toBe('enough')
     })
-    await until(() => process.exits.length > 0)
+    await until(() => process.exits.length > 0 && seen.client?.reason !== undefined)
     expect(process.exits).toEqual([0])
     expect(seen.client?.reason?.name).toBe('ConnectionDone')
   })

@@ -1,5 +1,5 @@
 /**
- * `react` runs a program: it calls your `main`, ends gently on Ctrl-C, says in one line what failed, and sets the exit
+ * `react` runs a program: it calls your `main`, ends gently on Ctrl-C, says what failed in a few words, and sets the exit
  * code.
  *
  * Ancestor: `twisted.internet.task.react`; draining and the exit codes are ours.
@@ -88,7 +88,7 @@ export class Run {
       this.#ended(exitCodeOf(error))
       return
     }
-    this.#say(`${programName(argv)}: ${debugging || !isForPeople(error) ? inspect(error) : oneLine(error.message)}`)
+    this.#say(`${programName(argv)}: ${debugging || !isForPeople(error) ? inspect(error) : harmless(error.message)}`)
     this.#ended(exitCodeOf(error))
   }
 
@@ -204,9 +204,14 @@ function isForPeople(error: unknown): error is Error {
   return typeof code === 'string' || exitCodeIn(error) !== undefined
 }
 
-/** Control characters are shown, not sent: a message may quote what a peer has sent. */
-function oneLine(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+/**
+ * A message may quote what a peer has sent. So control characters are shown, not sent, and lines after the first are
+ * indented: none of them can be taken for one of ours.
+ */
+function harmless(text: string): string {
+  return text
+    .replace(/[^\P{Cc}\n]/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+    .replace(/\n(?! {2})/g, '\n  ')
 }
 
 function exitCodeOf(error: unknown): number {
