@@ -80,6 +80,17 @@ export class SpawnError extends ConnectError {
 }
 
 /**
+ * Why there is nothing to start, in words.
+ *
+ * @param path the PATH in which a name without a slash was looked up
+ */
+export function noSuchProgram(executable: string, path: string | undefined): string {
+  if (executable.includes('/')) return 'there is no such file'
+  const where = path === undefined ? 'no PATH was given (pass it in env)' : `none in its PATH, ${JSON.stringify(path)}`
+  return `there is no such program that can be executed: ${where}`
+}
+
+/**
  * What the operating system says of the end, as one of ours.
  *
  * @param exitCode of a process that ended by itself

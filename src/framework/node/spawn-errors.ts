@@ -7,7 +7,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import type { ProcessAddress } from '../core/address.ts'
 import type { ProcessOptions } from '../core/child-process.ts'
-import { SpawnError } from '../core/process-errors.ts'
+import { noSuchProgram, SpawnError } from '../core/process-errors.ts'
 import { codeOf } from './system-errors.ts'
 
 /** Starting `address` failed with one of Node's errors. */
@@ -55,12 +55,7 @@ function wrongDirectory(cwd: string | undefined): Why | undefined {
 }
 
 function wrongExecutable(executable: string, path: string | undefined): Why {
-  if (!executable.includes('/')) {
-    const where =
-      path === undefined ? 'no PATH was given (pass it in env)' : `none in its PATH, ${JSON.stringify(path)}`
-    return ['executable', `there is no such program that can be executed: ${where}`]
-  }
-  if (!existsSync(executable)) return ['executable', 'there is no such file']
+  if (!executable.includes('/') || !existsSync(executable)) return ['executable', noSuchProgram(executable, path)]
   try {
     accessSync(executable, constants.X_OK)
     if (statSync(executable).isDirectory()) return ['executable', 'it is a directory']

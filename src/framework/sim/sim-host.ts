@@ -4,7 +4,9 @@
  * The program can be busy, be stopped, crash and be started again; the kernel's side of it goes on meanwhile as a real
  * one would. No ancestor: Twisted's fakes know one process only.
  */
-import type { Address, IPAddress } from '../core/address.ts'
+import type { Address, IPAddress, ProcessAddress } from '../core/address.ts'
+import type { ChildProcess, SpawnOptions } from '../core/child-process.ts'
+import { SpawnError } from '../core/process-errors.ts'
 import { trace } from '../trace/hook.ts'
 import type { Attempt } from './network/attempt.ts'
 import type { Network } from './network/network.ts'
@@ -14,7 +16,10 @@ import type { SimConnection } from './network/sim-connection.ts'
 import type { SimDatagramPort } from './network/sim-datagram-port.ts'
 import type { SimPort } from './network/sim-port.ts'
 import { type SocketInfo, socketsOf } from './network/sockets.ts'
-import type { SimProcess } from './sim-process.ts'
+import { findExecutable, type Executables } from './processes/executable.ts'
+import type { ScriptedProcess } from './processes/scripted-process.ts'
+import { SimChild } from './processes/sim-child.ts'
+import type { Descriptor, SimProcess } from './sim-process.ts'
 import { SimReactor } from './sim-reactor.ts'
 import { type ClockOptions, WallClock } from './wall-clock.ts'
 
@@ -23,6 +28,12 @@ import { type ClockOptions, WallClock } from './wall-clock.ts'
  * hear of it. `power`: the machine is off, and nobody hears anything.
  */
 export type CrashKind = 'process' | 'power'
+
+/** What a machine is like. @inline */
+interface MachineOptions {
+  readonly clock?: ClockOptions
+  readonly executables?: Executables
+}
 
 /** What runs on a host, from its start; called again each time the host is restarted. */
 export type Program = (reactor: SimReactor) => unknown
@@ -41,22 +52,25 @@ export class SimHost {
   readonly ends = new Set<SimConnection>()
   readonly attempts = new Set<Attempt>()
   readonly #network: Network
-  readonly #descriptors = new Set<object>()
   readonly #limits: number[] = []
+  readonly #executables: Executables
+  readonly #children = new Set<ScriptedProcess>()
   readonly #counts = new Map<string, number>()
+  #pid = 1
   #reactor: SimReactor
   #program: Program | undefined
   #restores: (() => void)[] = []
 
   /** Made by `sim.host`. */
-  constructor(network: Network, name: string, addresses: readonly IPAddress[], clock: ClockOptions) {
+  constructor(network: Network, name: string, addresses: readonly IPAddress[], options: MachineOptions) {
     this.#network = network
-    this.clock = new WallClock(network.epoch, clock)
+    this.#executables = options.executables ?? {}
+    this.clock = new WallClock(network.epoch, options.clock ?? {})
     this.name = name
     this.addresses = addresses
     this.ports = new PortTable(name, addresses)
     this.datagramPorts = new PortTable(name, addresses)
-    this.#reactor = new SimReactor(network, this, 1)
+    this.#reactor = this.#boot(1)
   }
 
   /** The outside world as the program on this host sees it. A restart gives a new one. */
@@ -128,17 +142,10 @@ export class SimHost {
   crash(kind: CrashKind = 'process'): void {
     if (this.process.dead) return
     this.#note(`crash ${kind}`)
-    this.process.kill()
-    for (const attempt of this.attempts) attempt.abandon()
-    this.ports.abandon()
-    this.datagramPorts.abandon()
-    for (const end of this.ends) {
-      this.#network.connections.delete(end)
-      if (kind === 'process') end.abandon()
-      else end.vanish()
-    }
-    this.#descriptors.clear()
-    if (kind === 'power') this.#restores = this.#network.pathsOf(this).map((path) => path.partition())
+    this.buries(this.process, kind)
+    if (kind === 'process') return
+    for (const child of this.#children) child.losesPower()
+    this.#restores = this.#network.pathsOf(this).map((path) => path.partition())
   }
 
   /** Starts the host again after a {@link crash}: a new reactor, and the program from its beginning. */
@@ -146,13 +153,19 @@ export class SimHost {
     if (!this.process.dead) return
     this.#note('restart')
     for (const restore of this.#restores.splice(0)) restore()
-    this.#reactor = new SimReactor(this.#network, this, this.#reactor.generation + 1)
+    this.#reactor = this.#boot(this.#reactor.generation + 1)
     this.#start()
   }
 
   /** Whether it has crashed and was not restarted. */
   get crashed(): boolean {
     return this.process.dead
+  }
+
+  #boot(generation: number): SimReactor {
+    const { name } = this
+    const stream = generation === 1 ? `host:${name}` : `host:${name}:${generation}`
+    return new SimReactor(this.#network, this, { name, stream, generation })
   }
 
   #start(): void {
@@ -167,7 +180,7 @@ export class SimHost {
 
   /* ---------------------------------------------------------------- the kernel */
 
-  /** How many sockets the program may have open at once. */
+  /** How many sockets and pipes each of its processes may have open at once. */
   descriptorLimit = Infinity
 
   /** For a while fewer. @returns a function that ends it */
@@ -181,26 +194,57 @@ export class SimHost {
     return socketsOf(this)
   }
 
-  /** Whether the program may open one socket more. */
-  get hasDescriptor(): boolean {
-    return this.#descriptors.size < Math.min(this.descriptorLimit, ...this.#limits)
+  /** Whether a process may open something more. */
+  hasDescriptor({ descriptors }: SimProcess): boolean {
+    return descriptors.size < Math.min(this.descriptorLimit, ...this.#limits)
   }
 
-  /**
-   * `socket` needs a descriptor.
-   *
-   * @param anyway even if there is none left
-   * @returns false if there is none left
-   */
-  opened(socket: object, anyway = false): boolean {
-    if (!anyway && !this.hasDescriptor) return false
-    this.#descriptors.add(socket)
+  /** A process needs a descriptor. @returns false if there is none left */
+  opened(process: SimProcess, descriptor: Descriptor): boolean {
+    if (!this.hasDescriptor(process)) return false
+    process.descriptors.add(descriptor)
     return true
   }
 
-  /** `socket` needs its descriptor no more, if it had one. */
-  closed(socket: object): void {
-    this.#descriptors.delete(socket)
+  /** A process ends, and what it had open is closed: the peers hear of it, or, without power, they do not. */
+  buries(process: SimProcess, kind: CrashKind): void {
+    for (const attempt of this.attempts) if (attempt.process === process) attempt.abandon()
+    this.ports.abandon(process)
+    this.datagramPorts.abandon(process)
+    for (const end of this.ends) {
+      if (end.process !== process) continue
+      this.#network.connections.delete(end)
+      if (kind === 'process') end.abandon()
+      else end.vanish()
+    }
+    process.kill()
+  }
+
+  /* ---------------------------------------------------------------- child processes */
+
+  /** The child processes that live, in the order in which they were started: by the program, or by one of themselves. */
+  get children(): readonly ScriptedProcess[] {
+    return [...this.#children]
+  }
+
+  /**
+   * Starts a child process of the one that `parent` is the reactor of.
+   *
+   * @throws SpawnError
+   */
+  start(parent: SimReactor, address: ProcessAddress, options: SpawnOptions): ChildProcess {
+    const script = findExecutable(this.#executables, address, options)
+    if (!this.hasDescriptor(parent.process)) {
+      throw new SpawnError(address, 'limits', 'too many open files (the host has a limit)')
+    }
+    const child = SimChild.start(this.#network, this, { parent, address, options, script, pid: ++this.#pid })
+    this.#children.add(child.process)
+    return child
+  }
+
+  /** A child process has ended. */
+  ended(child: ScriptedProcess): void {
+    this.#children.delete(child)
   }
 
   /** How often this was asked with this address, this time included. */

@@ -7,13 +7,23 @@
 import type { Turn } from '../core/turn.ts'
 import type { SimEvent, Timeline } from './timeline.ts'
 
+/** Something that a process has open. */
+export interface Descriptor {
+  readonly process: SimProcess
+  /** The process is gone, and its kernel closes what it had open. What the network keeps, the network closes. */
+  abandon?(): void
+}
+
 export class SimProcess {
   /** Set by the reactor that is this process's. */
   turn!: Turn
+  /** What it has open. */
+  readonly descriptors = new Set<Descriptor>()
   readonly #timeline: Timeline
   #busyUntil = 0
   #stopped = false
   #dead = false
+  #leaving = false
   /** What was due while it was stopped. */
   #waiting: SimEvent[] = []
 
@@ -29,7 +39,7 @@ export class SimProcess {
 
   /** Whether code of its can run now. */
   get ready(): boolean {
-    return this.#busyUntil <= this.#timeline.now && !this.#stopped && !this.#dead
+    return this.#busyUntil <= this.#timeline.now && !this.#stopped && !this.#leaving && !this.#dead
   }
 
   get stopped(): boolean {
@@ -58,15 +68,23 @@ export class SimProcess {
     for (const event of waiting) if (event.waits) this.#timeline.postpone(event, this.#timeline.now)
   }
 
+  /** It is about to end: its code runs no more, and what it has written leaves. */
+  leave(): void {
+    this.#leaving = true
+    this.#waiting = []
+  }
+
   /** It is gone; nothing of it ever runs again. */
   kill(): void {
     this.#dead = true
     this.#waiting = []
+    for (const descriptor of this.descriptors) descriptor.abandon?.()
+    this.descriptors.clear()
   }
 
   /** `event` is due, and it is not ready. For the timeline. */
   defer(event: SimEvent): void {
-    if (this.#dead) return
+    if (this.#dead || this.#leaving) return
     if (this.#stopped) {
       event.waits = true
       this.#waiting.push(event)

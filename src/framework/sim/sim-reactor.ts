@@ -4,14 +4,17 @@
  * Every call that a program makes here is answered in a later event, as the real reactor does it. Ancestor:
  * `twisted.internet.testing.MemoryReactorClock`, which records what was asked and leaves the answers to the test.
  */
-import { type Address, type IPAddress, ipAddress } from '../core/address.ts'
+import { type Address, type IPAddress, ipAddress, type ProcessAddress } from '../core/address.ts'
+import { type ChildProcess, dialProcess, type SpawnOptions } from '../core/child-process.ts'
 import type { DelayedCall } from '../core/clock.ts'
 import type { DatagramPort } from '../core/datagram-port.ts'
 import type { DatagramOptions } from '../core/datagram-transport.ts'
-import { CannotListenError, UnsupportedAddress } from '../core/errors.ts'
+import { attemptCancelled, CannotListenError, UnsupportedAddress } from '../core/errors.ts'
 import { runDelayedCall } from '../core/guard.ts'
 import type { Accept, ListeningPort } from '../core/listening-port.ts'
 import { type DialOptions, type ListenOptions, Reactor } from '../core/reactor.ts'
+import { listenAtStandardIO, standardIO, whyNoStandardIO } from '../core/standard-io.ts'
+import type { ConnectionLimits } from '../core/stream-connection.ts'
 import { TimerQueue } from '../core/timer-queue.ts'
 import type { Connection } from '../core/transport.ts'
 import { checkTLSOptions } from '../core/tls.ts'
@@ -20,7 +23,7 @@ import { Deferred } from '../deferred/deferred.ts'
 import { trace } from '../trace/hook.ts'
 import { Attempt } from './network/attempt.ts'
 import type { Network } from './network/network.ts'
-import type { Place, PortTable } from './network/port-table.ts'
+import type { Place, Placed, PortTable } from './network/port-table.ts'
 import { SimDatagramPort } from './network/sim-datagram-port.ts'
 import { SimPort } from './network/sim-port.ts'
 import { keyOf, type RandomStream, scrambled } from './random-stream.ts'
@@ -29,12 +32,24 @@ import { SimProcess } from './sim-process.ts'
 import { checkServerOptions } from './tls/session.ts'
 import { SimEvent, type Timeline } from './timeline.ts'
 
+/** Whose reactor it is. */
+export interface SimReactorPlan {
+  /** What it is called in traces. */
+  readonly name: string
+  /** The name of its stream of numbers. */
+  readonly stream: string
+  /** 1 for the first program of its kind, 2 after its first restart, and so on. */
+  readonly generation: number
+}
+
 export class SimReactor extends Reactor {
   readonly turn: Turn
   /** The program, as its kernel sees it. */
   readonly process: SimProcess
-  /** 1 for the host's first program, 2 after its first restart, and so on. */
+  /** 1 for the host's first program, 2 after its first restart, and so on; 1 for every child process. */
   readonly generation: number
+  /** Makes a connection of its standard input and output, once, if it has them. Set by the process that it is of. */
+  openStandardIO: ((limits: ConnectionLimits) => Connection | undefined) | undefined
   readonly #network: Network
   readonly #timeline: Timeline
   readonly #host: SimHost
@@ -51,16 +66,15 @@ export class SimReactor extends Reactor {
   #begin: () => void = () => {}
 
   /** Made by `sim.host`, and by `host.restart`. */
-  constructor(network: Network, host: SimHost, generation: number) {
+  constructor(network: Network, host: SimHost, { name, stream, generation }: SimReactorPlan) {
     super()
     const { timeline } = network
-    const name = generation === 1 ? `host:${host.name}` : `host:${host.name}:${generation}`
     this.#network = network
     this.#timeline = timeline
     this.#host = host
     this.generation = generation
-    this.#random = network.random(name)
-    this.#key = keyOf(name)
+    this.#random = network.random(stream)
+    this.#key = keyOf(stream)
     this.process = new SimProcess(timeline)
     this.turn = this.process.turn = new Turn({
       atEndOfTurn: (f) => timeline.atEndOfTurn(f),
@@ -72,7 +86,7 @@ export class SimReactor extends Reactor {
     this.#timers = new TimerQueue(this, () => this.#armTimers())
     this.#timerDue = this.#event(1, () => this.#callTimer())
     this.#nextTurn = this.#event(2, () => this.#begin())
-    trace?.at('proc', this, { name: host.name, clock: 'virtual' })
+    trace?.at('proc', this, { name, clock: 'virtual' })
   }
 
   override now(): number {
@@ -109,6 +123,8 @@ export class SimReactor extends Reactor {
   }
 
   override dial(address: Address, options: DialOptions = {}): Deferred<Connection> {
+    if (address.kind === 'process') return dialProcess(this, address, options)
+    if (address.kind === 'stdio' && this.openStandardIO !== undefined) return this.#dialStandardIO(options)
     if (!isPlace(address)) return failed(new UnsupportedAddress(address))
     if (this.process.dead) return new Deferred<Connection>()
     try {
@@ -116,16 +132,17 @@ export class SimReactor extends Reactor {
     } catch (error) {
       return failed(error as TypeError)
     }
-    return new Attempt(this.#network, this.#host, address, options).result
+    return new Attempt(this.#network, this.#host, this, address, options).result
   }
 
   override listen(address: Address, accept: Accept, options: ListenOptions = {}): Deferred<ListeningPort> {
+    if (address.kind === 'stdio' && this.openStandardIO !== undefined) return listenAtStandardIO(this, accept, options)
     if (!isPlace(address)) return failed(new UnsupportedAddress(address))
     return this.#later(4, () => {
       if (options.tls !== undefined) checkServerOptions(address, options.tls)
       const host = this.#host
       const port = new SimPort(this.#timeline, host, this, this.#free(host.ports, address), accept, options)
-      host.opened(port)
+      this.process.descriptors.add(port)
       host.ports.addListener(port)
       return port
     })
@@ -139,21 +156,44 @@ export class SimReactor extends Reactor {
     })
   }
 
+  override spawn(address: ProcessAddress, options: SpawnOptions = {}): Deferred<ChildProcess> {
+    const cancelled = (reason: unknown): Error => attemptCancelled(address, reason)
+    const started = this.#later(7, () => this.#host.start(this, address, options), cancelled)
+    return started.addErrback((failure): ChildProcess => {
+      const { name } = failure.value as Error
+      trace?.at('conn.fail', started, { addr: String(address), reason: name, p: this })
+      throw failure.value
+    })
+  }
+
+  #dialStandardIO(options: DialOptions): Deferred<Connection> {
+    const cancelled = (reason: unknown): Error => attemptCancelled(standardIO, reason)
+    const dial = (): Connection => {
+      const connection = options.tls === undefined ? this.openStandardIO?.(options) : undefined
+      if (connection !== undefined) return connection
+      throw whyNoStandardIO(options, true) as Error
+    }
+    return this.#later(8, dial, cancelled)
+  }
+
   /** Calls `f` in a later event. For what belongs to this reactor. */
   inLaterEvent(f: () => void): void {
     this.#schedule(this.#event(5, f))
   }
 
   /** @throws CannotListenError */
-  #free<Port extends { readonly host: Place }>(ports: PortTable<Port>, address: Place): Place {
+  #free<Port extends Placed>(ports: PortTable<Port>, address: Place): Place {
     const free = ports.addressToListen(address)
-    if (this.#host.hasDescriptor) return free
+    if (this.#host.hasDescriptor(this.process)) return free
     throw new CannotListenError(address, 'too many open files (the host has a limit)')
   }
 
   /** Fires in a later event with what `make` returns then, or fails with what it throws. */
-  #later<T>(purpose: number, make: () => T): Deferred<T> {
-    const made: Deferred<T> = new Deferred<T>(() => this.#timeline.cancel(making))
+  #later<T>(purpose: number, make: () => T, cancelled?: (reason: unknown) => Error): Deferred<T> {
+    const made: Deferred<T> = new Deferred<T>((_, reason) => {
+      this.#timeline.cancel(making)
+      if (cancelled !== undefined) made.errback(cancelled(reason))
+    })
     const making = this.#event(purpose, () => {
       try {
         made.callback(make())

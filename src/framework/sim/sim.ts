@@ -18,6 +18,8 @@ import { type LinkOptions, linkTerms } from './network/link-options.ts'
 import { Network } from './network/network.ts'
 import type { Rule } from './network/packet.ts'
 import { socketTable } from './network/sockets.ts'
+import type { Executables } from './processes/executable.ts'
+import type { ScriptedProcess } from './processes/scripted-process.ts'
 import { keyOf, type RandomStream } from './random-stream.ts'
 import { SimHost } from './sim-host.ts'
 import { SimProcess } from './sim-process.ts'
@@ -42,10 +44,12 @@ export interface SimOptions extends LinkOptions {
 export interface HostOptions {
   /** IP addresses as text. 10.0.0.1 for the first host, 10.0.0.2 for the next, and so on, unless given. */
   readonly addresses?: readonly string[]
-  /** How many sockets its program may have open at once. Any number unless given. */
+  /** How many sockets and pipes each of its processes may have open at once. Any number unless given. */
   readonly descriptors?: number
   /** How wrong its date is. Right unless given. */
   readonly clock?: ClockOptions
+  /** The programs that can be started there as child processes. None unless given. */
+  readonly executables?: Executables
 }
 
 /** 2020-01-01T00:00:00Z, in milliseconds since 1970. */
@@ -132,7 +136,7 @@ export class Sim {
       if (owner !== undefined) throw new Error(`${name}: the address ${text} belongs to ${owner.name} already`)
       return address
     })
-    const host = new SimHost(this.#network, name, addresses, options.clock ?? {})
+    const host = new SimHost(this.#network, name, addresses, options)
     host.descriptorLimit = options.descriptors ?? Infinity
     this.#network.add(host)
     return host
@@ -239,13 +243,13 @@ export class Sim {
 
   /** How the world stands: what is to come, and what is open. For whoever asks why nothing happens any more. */
   explain(): string {
-    const timers = this.hosts.flatMap((host) => {
+    const programs = this.hosts.flatMap((host) => {
       const calls = host.reactor.pendingCalls()
       const state = host.crashed ? 'crashed' : host.paused ? 'paused' : 'runs'
       const next = calls[0] === undefined ? 'no timers' : `${calls.length} timers, the next at ${calls[0].time} ms`
-      return `  ${host.name}: ${state}, ${next}`
+      return [`  ${host.name}: ${state}, ${next}`, ...host.children.map(stateOf)]
     })
-    return [`at ${this.now} ms, ${this.pending} events are to come`, ...timers, this.netstat()].join('\n')
+    return [`at ${this.now} ms, ${this.pending} events are to come`, ...programs, this.netstat()].join('\n')
   }
 
   /* ---------------------------------------------------------------- time */
@@ -408,4 +412,11 @@ export class Sim {
       if (this.#network.owner(address) === undefined) return address
     }
   }
+}
+
+/** A child process, for whoever asks why nothing happens any more. */
+function stateOf({ pid, address, stopped, unread, reactor }: ScriptedProcess): string {
+  const timers = reactor.pendingCalls().length
+  const waits = `${unread.stdin} bytes to read, ${unread.output} bytes written that nobody has read`
+  return `    ${pid} ${address}: ${stopped ? 'stopped' : 'runs'}, ${timers} timers, ${waits}`
 }

@@ -21,6 +21,8 @@ import { Deferred } from '../../deferred/deferred.ts'
 import { trace } from '../../trace/hook.ts'
 import { keyOf, type RandomStream, scrambled } from '../random-stream.ts'
 import type { SimHost } from '../sim-host.ts'
+import type { SimProcess } from '../sim-process.ts'
+import type { SimReactor } from '../sim-reactor.ts'
 import { SimEvent } from '../timeline.ts'
 import type { Network } from './network.ts'
 import type { Packet } from './packet.ts'
@@ -39,6 +41,7 @@ export class Attempt {
   readonly address: Place
   readonly #network: Network
   readonly #from: SimHost
+  readonly #reactor: SimReactor
   readonly #options: DialOptions
   readonly #deadline: SimEvent
   readonly #timeout: number
@@ -50,9 +53,10 @@ export class Attempt {
   #client: SimConnection | undefined
   #over = false
 
-  constructor(network: Network, from: SimHost, address: Place, options: DialOptions) {
+  constructor(network: Network, from: SimHost, reactor: SimReactor, address: Place, options: DialOptions) {
     this.#network = network
     this.#from = from
+    this.#reactor = reactor
     this.address = address
     this.#options = options
     this.#name = `${from.name}>${address}#${from.count(address)}`
@@ -61,7 +65,9 @@ export class Attempt {
       this.#fail(attemptCancelled(address, reason))
     })
     this.#timeout = options.timeout ?? connectTimeout
-    this.#deadline = this.#event(from, 'program', () => this.#fail(new TCPTimedOutError(address, this.#timeout)))
+    this.#deadline = this.#event(this.process, 'program', () =>
+      this.#fail(new TCPTimedOutError(address, this.#timeout)),
+    )
     from.attempts.add(this)
     this.#begin()
   }
@@ -71,16 +77,21 @@ export class Attempt {
     return this.#client !== undefined
   }
 
+  /** Who asks. */
+  get process(): SimProcess {
+    return this.#reactor.process
+  }
+
   #begin(): void {
     const { timeline } = this.#network
-    const from = this.#from
-    timeline.schedule(this.#deadline, from.process.now - timeline.now + Math.round(this.#timeout * 1000))
+    timeline.schedule(this.#deadline, this.process.now - timeline.now + Math.round(this.#timeout * 1000))
     try {
       const to = this.#find()
-      if (!from.opened(this)) throw new ConnectError(this.address, 'too many open files (the host has a limit)')
+      if (!this.#from.opened(this.process, this))
+        throw new ConnectError(this.address, 'too many open files (the host has a limit)')
       this.#ask(to, 0)
     } catch (error) {
-      this.#soon(from, 'program', 0, () => this.#fail(error as ConnectError))
+      this.#soon(this.process, 'program', 0, () => this.#fail(error as ConnectError))
     }
   }
 
@@ -91,7 +102,7 @@ export class Attempt {
     const to = this.#network.hostAt(this.address, this.#from)
     if (to === undefined) throw new NoRouteError(this.address)
     this.#local = local
-    this.#from.ports.hold(local.port)
+    this.#from.ports.hold(local.port, this.process)
     return to
   }
 
@@ -105,8 +116,8 @@ export class Attempt {
   }
 
   #askAgain(to: SimHost, losses: number): void {
-    this.#soon(this.#from, 'kernel', 1_000_000 * 2 ** losses, () => {
-      if (losses + 1 > mostQuestions) this.#soon(this.#from, 'program', 0, () => this.#timesOut())
+    this.#soon(this.process, 'kernel', 1_000_000 * 2 ** losses, () => {
+      if (losses + 1 > mostQuestions) this.#soon(this.process, 'program', 0, () => this.#timesOut())
       else this.#ask(to, losses + 1)
     })
   }
@@ -126,7 +137,7 @@ export class Attempt {
   #refuse(to: SimHost, socket?: 'dead'): void {
     const back = this.#network.path(to, this.#from)
     const nowhere = this.address.kind === 'UNIX' && socket === undefined
-    this.#soon(this.#from, 'program', back.latency, () =>
+    this.#soon(this.process, 'program', back.latency, () =>
       this.#fail(
         nowhere
           ? new ConnectError(this.address, 'there is no such socket (is the server running?)')
@@ -144,8 +155,8 @@ export class Attempt {
         if (this.#over) return
         const [near, far] = this.#connect(to, port, there, back)
         this.#confirm(there, to, port, far, 0)
-        if (this.#from.process.ready) this.#succeed(near)
-        else this.#soon(this.#from, 'program', 0, () => this.#succeed(near))
+        if (this.process.ready) this.#succeed(near)
+        else this.#soon(this.process, 'program', 0, () => this.#succeed(near))
       },
       lost: () => this.#askAgain(to, losses),
       reset: () =>
@@ -158,17 +169,17 @@ export class Attempt {
     const path = this.#network.path(to, to)
     const [near, far] = this.#connect(to, port, path, path)
     port.takes(far)
-    this.#soon(this.#from, 'program', 0, () => this.#succeed(near))
+    this.#soon(this.process, 'program', 0, () => this.#succeed(near))
   }
 
   #confirm(there: Path, to: SimHost, port: SimPort, far: SimConnection, losses: number): void {
     const again = (): void =>
-      this.#soon(to, 'kernel', 1_000_000, () => {
+      this.#soon(to.process, 'kernel', 1_000_000, () => {
         if (!far.gone) this.#confirm(there, to, port, far, losses + 1)
       })
     this.#travel('acknowledgement', there, to, losses, {
       arrives: () => {
-        if (port.reactor.process.dead) far.disown()
+        if (port.process.dead) far.disown()
         else if (port.isFull) again()
         else port.takes(far)
       },
@@ -187,14 +198,14 @@ export class Attempt {
     const near: SimConnection = new SimConnection({
       timeline,
       machine: from,
-      reactor: from.reactor,
+      reactor: this.#reactor,
       host: local,
       peer: this.address,
       limits: this.#options,
       ended: () => {
         connections.delete(near)
-        from.closed(near)
-        if (local.kind !== 'UNIX' && !near.process.dead) from.ports.release(local.port)
+        near.process.descriptors.delete(near)
+        if (local.kind !== 'UNIX') from.ports.release(local.port, near.process)
       },
       name: this.#name,
       key: scrambled(this.#key + 1),
@@ -207,7 +218,7 @@ export class Attempt {
       peer: local,
       limits: port.options,
       ended: (connection) => {
-        to.closed(connection)
+        port.process.descriptors.delete(connection)
         port.left(far)
       },
       name: this.#name,
@@ -239,8 +250,8 @@ export class Attempt {
   #handOver(near: SimConnection): void {
     if (this.#over) return
     this.#settle()
-    this.#from.closed(this)
-    this.#from.opened(near, true)
+    this.process.descriptors.delete(this)
+    this.process.descriptors.add(near)
     this.result.callback(near)
   }
 
@@ -249,16 +260,16 @@ export class Attempt {
   }
 
   #failSoon(error: ConnectError): void {
-    this.#soon(this.#from, 'program', 0, () => this.#fail(error))
+    this.#soon(this.process, 'program', 0, () => this.#fail(error))
   }
 
   #fail(error: ConnectError): void {
     if (this.#over) return
     this.#settle()
-    this.#from.closed(this)
+    this.process.descriptors.delete(this)
     if (this.#client !== undefined) this.#client.abortConnection()
-    else if (this.#local.kind !== 'UNIX') this.#from.ports.release(this.#local.port)
-    trace?.at('conn.fail', this.result, { addr: String(this.address), reason: error.name, p: this.#from.reactor })
+    else if (this.#local.kind !== 'UNIX') this.#from.ports.release(this.#local.port, this.process)
+    trace?.at('conn.fail', this.result, { addr: String(this.address), reason: error.name, p: this.#reactor })
     this.result.errback(error)
   }
 
@@ -279,21 +290,21 @@ export class Attempt {
     const { timeline } = this.#network
     const random = (): RandomStream => (this.#random ??= this.#network.random(`connection:${this.#name}:handshake`))
     // The kernel answers at once, and a program asks when it comes to it.
-    const departs = kind === 'connect' ? Math.max(timeline.now, this.#from.process.now) : timeline.now
+    const departs = kind === 'connect' ? Math.max(timeline.now, this.process.now) : timeline.now
     const arrives = (): void => {
       const fate = path.clear ? 'arrives' : path.fate(kind, this.#name, undefined, losses, random)
-      if (fate === 'held') path.whenReleased(() => this.#soon(to, 'kernel', 0, arrives))
+      if (fate === 'held') path.whenReleased(() => this.#soon(to.process, 'kernel', 0, arrives))
       else then[fate]()
     }
-    this.#soon(to, 'kernel', path.arrival(0, departs, random) - timeline.now, arrives)
+    this.#soon(to.process, 'kernel', path.arrival(0, departs, random) - timeline.now, arrives)
   }
 
-  #soon(at: SimHost, of: 'program' | 'kernel', delay: number, happen: () => void): void {
+  #soon(at: SimProcess, of: 'program' | 'kernel', delay: number, happen: () => void): void {
     this.#network.timeline.schedule(this.#event(at, of, happen), delay)
   }
 
-  #event(at: SimHost, of: 'program' | 'kernel', happen: () => void): SimEvent {
-    return new SimEvent(at.process, of, scrambled(this.#key + 100 + this.#events++), happen)
+  #event(at: SimProcess, of: 'program' | 'kernel', happen: () => void): SimEvent {
+    return new SimEvent(at, of, scrambled(this.#key + 100 + this.#events++), happen)
   }
 }
 

@@ -6,6 +6,7 @@
 import type { IPAddress, UNIXAddress } from '../../core/address.ts'
 import { toBytes } from '../../core/bytes.ts'
 import { CannotListenError } from '../../core/errors.ts'
+import type { SimProcess } from '../sim-process.ts'
 
 /** Where sockets can be. */
 export type Place = IPAddress | UNIXAddress
@@ -16,20 +17,21 @@ const lastFree = 65_535
 /** So many bytes fit into the address of a UNIX socket on Linux, the zero at its end left out. */
 const longestPath = 107
 
-/** Something that is open at a place. */
-interface Placed {
+/** Something that is open at a place, and whose it is. */
+export interface Placed {
   readonly host: Place
+  readonly process: SimProcess
 }
 
 /** The ports of one kind (TCP and paths, or UDP), which know nothing of those of another. */
 export class PortTable<Port extends Placed> {
   readonly #owner: string
   readonly #addresses: readonly IPAddress[]
-  #listeners = new Map<number, Port[]>()
+  readonly #listeners = new Map<number, Port[]>()
   /** The sockets of the file system; one whose server has died is still there. */
   readonly #paths = new Map<string, Port | 'dead'>()
-  /** How many listeners and connections hold each port. */
-  #uses = new Map<number, number>()
+  /** Who holds each port: the process of every listener and connection. */
+  readonly #uses = new Map<number, SimProcess[]>()
   #nextFree = firstFree
 
   /** @param addresses those of the host that is called `owner` */
@@ -83,7 +85,7 @@ export class PortTable<Port extends Placed> {
       this.#paths.set(host.path, port)
     } else {
       this.#listeners.set(host.port, [...(this.#listeners.get(host.port) ?? []), port])
-      this.hold(host.port)
+      this.hold(host.port, port.process)
     }
   }
 
@@ -96,7 +98,7 @@ export class PortTable<Port extends Placed> {
     const left = this.#listeners.get(host.port)?.filter((other) => other !== port) ?? []
     if (left.length > 0) this.#listeners.set(host.port, left)
     else this.#listeners.delete(host.port)
-    this.release(host.port)
+    this.release(host.port, port.process)
   }
 
   /** A port that nobody holds, always the same in the same world; `undefined` if all are taken. */
@@ -114,21 +116,26 @@ export class PortTable<Port extends Placed> {
     return this.#uses.has(port)
   }
 
-  hold(port: number): void {
-    this.#uses.set(port, (this.#uses.get(port) ?? 0) + 1)
+  hold(port: number, process: SimProcess): void {
+    const uses = this.#uses.get(port)
+    if (uses === undefined) this.#uses.set(port, [process])
+    else uses.push(process)
   }
 
-  release(port: number): void {
-    const uses = (this.#uses.get(port) ?? 1) - 1
-    if (uses > 0) this.#uses.set(port, uses)
-    else this.#uses.delete(port)
+  release(port: number, process: SimProcess): void {
+    const uses = this.#uses.get(port) ?? []
+    const index = uses.indexOf(process)
+    if (index >= 0) uses.splice(index, 1)
+    if (uses.length === 0) this.#uses.delete(port)
   }
 
-  /** The process that had them has died: ports are free, and sockets of the file system are left behind. */
-  abandon(): void {
-    this.#listeners = new Map()
-    this.#uses = new Map()
-    for (const path of this.#paths.keys()) this.#paths.set(path, 'dead')
+  /** This process has died: its ports are free, and its sockets of the file system are left behind. */
+  abandon(process: SimProcess): void {
+    keepOthers(this.#listeners, (port) => port.process !== process)
+    keepOthers(this.#uses, (holder) => holder !== process)
+    for (const [path, port] of this.#paths) {
+      if (port !== 'dead' && port.process === process) this.#paths.set(path, 'dead')
+    }
   }
 
   #pathToListen(wanted: UNIXAddress): UNIXAddress {
@@ -142,6 +149,14 @@ export class PortTable<Port extends Placed> {
     const there = this.#paths.get(path)
     if (there === undefined || there === 'dead') return wanted
     throw new CannotListenError(wanted, 'somebody listens at this path (is the server running already?)')
+  }
+}
+
+function keepOthers<T>(lists: Map<number, T[]>, isOther: (one: T) => boolean): void {
+  for (const [key, list] of lists) {
+    const others = list.filter(isOther)
+    if (others.length > 0) lists.set(key, others)
+    else lists.delete(key)
   }
 }
 

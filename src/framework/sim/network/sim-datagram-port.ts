@@ -10,6 +10,7 @@ import { DatagramLost, NoRouteError } from '../../core/errors.ts'
 import { Deferred } from '../../deferred/deferred.ts'
 import { keyOf, type RandomStream, scrambled } from '../random-stream.ts'
 import type { SimHost } from '../sim-host.ts'
+import type { SimProcess } from '../sim-process.ts'
 import type { SimReactor } from '../sim-reactor.ts'
 import { SimEvent } from '../timeline.ts'
 import type { Network } from './network.ts'
@@ -25,6 +26,7 @@ const leastLate = 10_000
 export class SimDatagramPort extends DatagramPort {
   /** Nothing waits to be sent: what a wire has no room for is lost. */
   readonly queued = 0
+  readonly process: SimProcess
   readonly #network: Network
   readonly #machine: SimHost
   readonly #owner: SimReactor
@@ -41,11 +43,12 @@ export class SimDatagramPort extends DatagramPort {
     this.#network = network
     this.#machine = machine
     this.#owner = reactor
+    this.process = reactor.process
     this.#name = `${machine.name}:${host}#${machine.count(host)}`
     this.#key = keyOf(`datagrams:${this.#name}`)
-    this.#reads = this.#event(machine, 'program', () => this.#read())
+    this.#reads = this.#event(this.process, 'program', () => this.#read())
     machine.datagramPorts.addListener(this)
-    machine.opened(this, true)
+    this.process.descriptors.add(this)
   }
 
   /** Bytes that have arrived and were not read. */
@@ -55,7 +58,7 @@ export class SimDatagramPort extends DatagramPort {
 
   protected override send(datagram: Uint8Array, wanted: IPAddress | undefined): void {
     const to = wanted ?? this.peer
-    if (to === undefined || this.#owner.process.dead) return
+    if (to === undefined || this.process.dead) return
     const target = this.#network.hostAt(to, this.#machine)
     const from = this.#sourceFor(to)
     if (target === undefined || from === undefined) {
@@ -89,14 +92,13 @@ export class SimDatagramPort extends DatagramPort {
       this.refused(new DatagramLost(to, 'nobody listens there (is the server running?)'))
     }
     const back = this.#network.path(target, this.#machine)
-    const told = { arrives: () => this.#soon(this.#machine, 'program', 0, hears), refused: () => {} }
+    const told = { arrives: () => this.#soon(this.process, 'program', 0, hears), refused: () => {} }
     this.#travel('unreachable', back, this.#machine, `${to}>${this.host}`, undefined, told)
   }
 
   /** A datagram has reached this host's kernel. */
   takes(datagram: Uint8Array, from: IPAddress): void {
-    const { process } = this.#owner
-    if (process.ready && this.#unread.length === 0) {
+    if (this.process.ready && this.#unread.length === 0) {
       this.#hear(datagram, from)
     } else if (this.#unreadSize + datagram.length <= receiveBuffer) {
       this.#unread.push({ datagram, from })
@@ -117,7 +119,7 @@ export class SimDatagramPort extends DatagramPort {
 
   protected override close(): void {
     this.#machine.datagramPorts.removeListener(this)
-    this.#machine.closed(this)
+    this.process.descriptors.delete(this)
     this.#unread.length = this.#unreadSize = 0
     this.#network.timeline.cancel(this.#reads)
     this.#owner.inLaterEvent(() => this.closed())
@@ -153,15 +155,15 @@ export class SimDatagramPort extends DatagramPort {
     then: { arrives: () => void; refused: () => void },
   ): void {
     const { timeline } = this.#network
-    const departs = kind === 'datagram' ? this.#owner.process.now : timeline.now
+    const departs = kind === 'datagram' ? this.process.now : timeline.now
     const due = path.arrival(bytes?.length ?? 0, departs, this.#chance) + this.#lateness(path)
     const arrives = (): void => {
       const fate = path.clear ? 'arrives' : path.fate(kind, name, bytes, 0, this.#chance)
-      if (fate === 'held') path.whenReleased(() => this.#soon(to, 'kernel', 0, arrives))
+      if (fate === 'held') path.whenReleased(() => this.#soon(to.process, 'kernel', 0, arrives))
       else if (fate === 'arrives') then.arrives()
       else if (fate === 'reset') then.refused()
     }
-    this.#soon(to, 'kernel', due - timeline.now, arrives)
+    this.#soon(to.process, 'kernel', due - timeline.now, arrives)
   }
 
   /** Some are late, so that others overtake them. */
@@ -172,11 +174,11 @@ export class SimDatagramPort extends DatagramPort {
 
   readonly #chance = (): RandomStream => (this.#random ??= this.#network.random(`datagrams:${this.#name}`))
 
-  #soon(at: SimHost, of: 'program' | 'kernel', delay: number, happen: () => void): void {
+  #soon(at: SimProcess, of: 'program' | 'kernel', delay: number, happen: () => void): void {
     this.#network.timeline.schedule(this.#event(at, of, happen), delay)
   }
 
-  #event(at: SimHost, of: 'program' | 'kernel', happen: () => void): SimEvent {
-    return new SimEvent(at.process, of, scrambled(this.#key + this.#events++), happen)
+  #event(at: SimProcess, of: 'program' | 'kernel', happen: () => void): SimEvent {
+    return new SimEvent(at, of, scrambled(this.#key + this.#events++), happen)
   }
 }

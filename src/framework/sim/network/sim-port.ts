@@ -8,6 +8,7 @@ import type { ListenOptions } from '../../core/reactor.ts'
 import type { TLSServerOptions } from '../../core/tls.ts'
 import { keyOf } from '../random-stream.ts'
 import type { SimHost } from '../sim-host.ts'
+import type { SimProcess } from '../sim-process.ts'
 import type { SimReactor } from '../sim-reactor.ts'
 import { SimEvent, type Timeline } from '../timeline.ts'
 import type { Place } from './port-table.ts'
@@ -19,6 +20,7 @@ const usualBacklog = 511
 export class SimPort extends ListeningPort {
   declare readonly host: Place
   readonly reactor: SimReactor
+  readonly process: SimProcess
   readonly options: ListenOptions
   readonly #timeline: Timeline
   readonly #machine: SimHost
@@ -38,6 +40,7 @@ export class SimPort extends ListeningPort {
   ) {
     super(reactor, host, accept)
     this.reactor = reactor
+    this.process = reactor.process
     this.options = options
     this.#timeline = timeline
     this.#machine = machine
@@ -58,7 +61,7 @@ export class SimPort extends ListeningPort {
   /** The handshake is over; the program gets the connection as soon as it can take it. */
   takes(connection: SimConnection): void {
     this.#waiting.push(connection)
-    if (this.reactor.process.ready) this.#acceptAll()
+    if (this.process.ready) this.#acceptAll()
     else if (!this.#accepts.due) this.#timeline.schedule(this.#accepts)
   }
 
@@ -70,7 +73,7 @@ export class SimPort extends ListeningPort {
   protected override closeListener(): void {
     this.#open = false
     this.#machine.ports.removeListener(this)
-    this.#machine.closed(this)
+    this.process.descriptors.delete(this)
     for (const connection of this.#waiting.splice(0).concat(...this.#shaking)) connection.abortConnection()
     this.reactor.inLaterEvent(() => this.listenerClosed())
   }
@@ -85,7 +88,7 @@ export class SimPort extends ListeningPort {
     const { maxConnections = Infinity } = this.options
     if (!this.#open || this.connections + this.#shaking.size >= maxConnections) connection.abortConnection()
     // What a process does that has no descriptor left: it takes the connection, closes it, and notices nothing.
-    else if (!this.#machine.opened(connection)) connection.dismiss()
+    else if (!this.#machine.opened(this.process, connection)) connection.dismiss()
     else if (this.options.tls === undefined) this.accepted(connection)
     else this.#shakeHands(connection, this.options.tls)
   }
