@@ -1,5 +1,5 @@
 /**
- * `react` runs a program: it calls your `main`, ends gently on Ctrl-C, says what failed in a few words, and sets the exit
+ * `react` runs a program: it calls your `main`, ends gently on Ctrl-C, says briefly what failed, and sets the exit
  * code.
  *
  * Ancestor: `twisted.internet.task.react`; draining and the exit codes are ours.
