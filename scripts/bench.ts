@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
-const compiled = join(root, '.cache', 'bench')
+const compiled = join(root, '.cache', 'bench', 'bench')
 const [name, ...argv] = process.argv.slice(2)
 
 function run(command: string, ...args: readonly string[]): number {

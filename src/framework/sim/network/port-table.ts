@@ -53,8 +53,10 @@ export class PortTable<Port extends Placed> {
 
   /** Everybody who listens. */
   listeners(): Port[] {
-    const onPaths = [...this.#paths.values()].filter((port) => port !== 'dead')
-    return [...this.#listeners.values()].flat().concat(onPaths)
+    const all: Port[] = []
+    for (const ports of this.#listeners.values()) all.push(...ports)
+    for (const port of this.#paths.values()) if (port !== 'dead') all.push(port)
+    return all
   }
 
   /**
