@@ -1,5 +1,7 @@
 /** Child processes of Node: what they say, what they are told, and every way in which they end. */
-import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   ConnectingCancelledError,
@@ -16,7 +18,7 @@ import { NodeReactor } from 'couplet/node'
 import { describe, expect, it } from 'vitest'
 import { reports as takeReports } from '../reports.ts'
 import { runMany } from './child-processes.ts'
-import { anywhere, turns, until } from './loopback.ts'
+import { anywhere, ReactorByHand, turns, until } from './loopback.ts'
 import { script, Witness } from './processes.ts'
 import { directory } from './worlds.ts'
 
@@ -202,10 +204,12 @@ describe('a process that cannot be started', () => {
 
   it('leaves nothing open', async () => {
     const reactor = new NodeReactor()
-    const before = process.getActiveResourcesInfo().length
+    // What else is active is the test runner's.
+    const open = (): number => process.getActiveResourcesInfo().filter((name) => /^(Pipe|Process)/.test(name)).length
+    const before = open()
     const failed = reactor.spawn(new ProcessAddress('/no/such/program'))
     await expect(failed).rejects.toBeInstanceOf(SpawnError)
-    await until(() => process.getActiveResourcesInfo().length <= before)
+    await until(() => open() <= before)
   })
 })
 
@@ -227,16 +231,20 @@ describe('ending a child process', () => {
   })
 
   it('escalates, for one that ignores SIGTERM', async () => {
-    const [seen, child, reactor] = await script(
-      new Witness(),
-      'trap "echo no" TERM; echo ready; while :; do read x; done',
-    )
+    const reactor = new ReactorByHand()
+    const text = 'trap "echo no" TERM; echo ready; while :; do read x; done'
+    const [seen, child] = await script(new Witness(), text, {}, reactor)
     await until(() => seen.out !== '')
-    const ending = await child.terminate({ killAfter: 50 })
-    expect(ending).toMatchObject({ signal: 'SIGKILL' satisfies Signal })
+    const ending = child.terminate({ killAfter: 50 })
+    await until(() => seen.out === 'ready\nno\n')
+    reactor.clock.advance(49)
+    expect(seen.exited).toBeUndefined()
+    reactor.clock.advance(1)
+    expect(await ending).toMatchObject({ signal: 'SIGKILL' satisfies Signal })
     await child.whenEnded()
     expect(seen.out).toBe('ready\nno\n')
-    expect(reactor.stats()).toMatchObject({ children: 0, timers: 0 })
+    await until(() => reactor.stats().children === 0)
+    expect(reactor.clock.pending()).toEqual([])
   })
 
   it('needs no second signal for one that obeys, and may come twice', async () => {
@@ -298,11 +306,15 @@ describe('ending a child process', () => {
 
 describe('a child process and memory', () => {
   it('that says more than we read has to wait', async () => {
-    const [seen, child] = await script(new Patient(), 'head -c 3000000 /dev/zero')
+    const cwd = directory()
+    // The first part is so small that it leaves at once.
+    const text = 'printf x; : >begun; head -c 2999999 /dev/zero; : >over'
+    const [seen, child] = await script(new Patient(), text, { cwd })
+    await until(() => existsSync(join(cwd, 'begun')))
     await turns(50)
     expect(child.paused).toBe(true)
     expect(seen.out.length).toBe(0)
-    expect(seen.exited).toBeUndefined()
+    expect([seen.exited, existsSync(join(cwd, 'over'))]).toEqual([undefined, false])
     child.resumeProducing()
     await child.whenEnded()
     expect(seen.out.length).toBe(3_000_000)
@@ -317,7 +329,10 @@ describe('a child process and memory', () => {
   })
 
   it('pauses the producer that writes to it', async () => {
-    const [, child] = await script(new Witness(), 'wc -c')
+    const cwd = directory()
+    execFileSync('mkfifo', ['word'], { cwd })
+    // It reads when it is told to, and not while we write: it may be on another processor.
+    const [, child] = await script(new Witness(), 'read word <word; exec wc -c', { cwd })
     const calls: string[] = []
     const producer = {
       pauseProducing: () => void calls.push('pause'),
@@ -331,6 +346,7 @@ describe('a child process and memory', () => {
     child.write('x'.repeat(500_000))
     child.closeStdin()
     expect(calls).toEqual(['pause'])
+    await writeFile(join(cwd, 'word'), 'go\n')
     await child.whenEnded()
     expect(calls).toEqual(['pause', 'resume'])
   })

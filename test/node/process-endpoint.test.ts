@@ -102,7 +102,7 @@ describe('a process endpoint', () => {
     protocol.transport.abortConnection()
     expect(protocol.closedReason).toBeUndefined()
     expect(await protocol.whenClosed()).toBeInstanceOf(ConnectionAborted)
-    expect(reactor.stats()).toMatchObject({ children: 0, timers: 0 })
+    await until(() => reactor.stats().children === 0 && reactor.stats().timers === 0)
   })
 
   it('leaves alone a process that closes its pipes, for a protocol that can bear half a connection', async () => {

@@ -69,7 +69,7 @@ it('a subscriber a thousand times slower than its server gets all, in order, and
     })
 
   // Nothing is done about the first lines: the client stops reading, then the kernels are full, then the server waits.
-  await until(() => server !== undefined && server.transport.queued > 64 * 1024)
+  await until(() => server !== undefined && server.transport.queued > 64 * 1024 && client?.transport.paused === true)
   expect([client?.outstanding, received, client?.transport.paused]).toEqual([16, 16, true])
   const stuckAt = asked
   expect(stuckAt).toBeLessThan(all)
@@ -94,7 +94,7 @@ it('a subscriber a thousand times slower than its server gets all, in order, and
   expect([received, inOrder, asked]).toEqual([all, true, all])
   serving.unsubscribe()
   await until(() => nothingLeft(reactor))
-}, 30_000)
+})
 
 it('a subscriber that throws ends its own connection, and the process goes on', async () => {
   const reports: Report[] = []

@@ -222,7 +222,9 @@ describe('a connection over standard input and output', () => {
       stdin,
       stdout,
       end,
-    } = run(`serve(() => new (class extends Told {
+    } = run(`
+    const told = new Promise((resolve) => process.on('SIGUSR2', resolve))
+    const port = await serve(() => new (class extends Told {
       got = 0
       connectionMade() {
         // Somebody who pauses does not keep a program from ending.
@@ -244,7 +246,9 @@ describe('a connection over standard input and output', () => {
         this.resumed = true
         this.transport.resumeProducing()
       }
-    })).addCallback((port) => process.on('SIGUSR2', () => port.stopListening({ drain: 60000 })))`)
+    }))
+    await told
+    port.stopListening({ drain: 60000 })`)
     const [first] = (await once(stdout, 'data')) as [Buffer]
     expect(String(first)).toBe('paused')
     const size = 4 << 20
@@ -337,10 +341,11 @@ describe('a connection over standard input and output', () => {
       stdout,
       end,
     } = run(`react(async (reactor) => {
+      const stopped = reactor.whenStopped()
       await serverFromString(reactor, 'stdio:').listen(Factory.forProtocol(() => new (class extends Told {
         connectionMade() { this.transport.write('ready') }
       })))
-      await reactor.whenStopped()
+      await stopped
     })`)
     await once(stdout, 'data')
     server.kill('SIGTERM')
