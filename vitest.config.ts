@@ -17,6 +17,8 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: availableParallelism() + 1,
     // For what hangs, not for what is slow: no test has a clock, and a busy machine proves nothing.
     testTimeout: mode === 'deep' ? 600_000 : 60_000,
+    // Before and after a test programs are started and ended, too.
+    hookTimeout: 60_000,
     coverage: {
       provider: 'v8',
       include: ['src/framework/**/*.ts', 'src/poetry/**/*.ts'],

@@ -54,8 +54,7 @@ const likely = fc
   .map((pieces) => `tcp:${pieces.join('')}`)
 const texts = fc.sample(fc.oneof(meaningful, likely, fc.string(), likely), { numRuns: 800, seed: 20_261_125 })
 
-// A program takes its time to start; this is no waiting time but the point of giving up.
-describe.skipIf(python === undefined)('Twisted', { timeout: 60_000 }, () => {
+describe.skipIf(python === undefined)('Twisted', () => {
   it('finds the same arguments in the same text', () => {
     const known = twistedOn(texts)
     let same = 0

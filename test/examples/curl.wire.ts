@@ -1,9 +1,8 @@
 /** The HTTP server and the SOCKS proxy, with curl. */
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nobody } from '../node/loopback.ts'
 import { type Ended, Started } from '../poetry/programs.ts'
 
 const missing = spawnSync('curl', ['--version']).error !== undefined
@@ -11,7 +10,7 @@ const started = new Started()
 let files = ''
 let proxy = ''
 
-describe.skipIf(missing)('curl', { timeout: 60_000 }, () => {
+describe.skipIf(missing)('curl', () => {
   beforeAll(async () => {
     const here = 'tcp:0:interface=127.0.0.1'
     const programs = [started.example('http-files', '.', here), started.example('socks-proxy', here)]
@@ -42,10 +41,7 @@ describe.skipIf(missing)('curl', { timeout: 60_000 }, () => {
     ['http://nobody.invalid/', 4],
     ['http://127.0.0.1:25/', 2],
   ])('is told by the proxy that it cannot have %s (%i)', async (url, code) => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    server.close()
+    const { port } = nobody()
     const { stderr } = await curl('--socks5-hostname', proxy, url.replace('PORT', String(port)))
     expect(stderr).toContain(`. (${code})`)
   })

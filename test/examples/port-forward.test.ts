@@ -32,7 +32,7 @@ function shouts(socket: Socket): void {
   socket.on('end', () => socket.end(Buffer.concat(heard).toString().toUpperCase()))
 }
 
-describe('the port forwarder', { timeout: 60_000 }, () => {
+describe('the port forwarder', () => {
   it('forwards a question and its answer, and ends with 0 at Ctrl-C', async () => {
     const server = await listening(createServer({ allowHalfOpen: true }, shouts))
     const program = forwarder(here, `tcp:${String(addressOf(server))}`)

@@ -44,7 +44,7 @@ async function endsWell(program: Program): Promise<string> {
   return stdout.replace(/^listening on .*\n/, '')
 }
 
-describe('the example', { timeout: 60_000 }, () => {
+describe('the example', () => {
   it('echo answers streams and datagrams', async () => {
     const program = started.example('echo', '0')
     const [stream = 0, datagrams = 0] = await portsOf(program)

@@ -19,7 +19,7 @@ const endpoint = `unix:${folder}/socket`
 const client = (told?: (push: Reply[]) => void): Promise<Redis> =>
   connectProtocol(clientFromString(reactor, endpoint), new Redis(told)).toPromise()
 
-describe.skipIf(missing)('redis-server', { timeout: 60_000 }, () => {
+describe.skipIf(missing)('redis-server', () => {
   beforeAll(async () => {
     const options = ['--port', '0', '--unixsocket', `${folder}/socket`, '--save', '', '--appendonly', 'no']
     await started.program('redis-server', ...options, '--dir', folder).prints(/The server is now ready|Ready to accept/)

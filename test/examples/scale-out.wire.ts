@@ -2,12 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { heldSocket } from '../node/generations.ts'
-import { addressOf, listening } from '../node/loopback.ts'
+import { freePort } from '../node/loopback.ts'
 import { rollingRestart } from '../node/rolling-restart.ts'
 import { directory } from '../node/worlds.ts'
 import { Started } from '../poetry/programs.ts'
@@ -17,14 +17,6 @@ const started = new Started()
 afterEach(() => started.end())
 
 const isMissing = (program: string): boolean => spawnSync(program, ['--version']).error !== undefined
-
-async function freePort(): Promise<number> {
-  const server = await listening(createServer())
-  const { port } = addressOf(server)
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 describe.skipIf(isMissing('systemd-socket-activate'))('under systemd', () => {
   it('the server starts with the first client', async () => {

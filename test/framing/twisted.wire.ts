@@ -140,8 +140,7 @@ function expectSame(received: readonly Uint8Array[], sent: readonly Uint8Array[]
   expect([received.length, different]).toEqual([sent.length, -1])
 }
 
-// A program takes its time to start; this is no waiting time but the point of giving up.
-describe.skipIf(python === undefined)('Twisted', { timeout: 60_000 }, () => {
+describe.skipIf(python === undefined)('Twisted', () => {
   it.each(names)('takes %s from us and sends them back, byte for byte', async (kind) => {
     const { messages, bytes } = session(kind)
     expect(messages.length).toBeGreaterThan(4000)

@@ -18,7 +18,7 @@ async function cluster(worker: string, ...args: string[]) {
   return { program, pids, sockets }
 }
 
-describe('a worker of node:cluster', { timeout: 30_000 }, () => {
+describe('a worker of node:cluster', () => {
   it('that leaves hands on to others whom the primary still sends to it', async () => {
     const { program, pids, sockets } = await cluster('cluster-worker', 'patient')
     program.child.kill('SIGSTOP')

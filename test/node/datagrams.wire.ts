@@ -38,7 +38,7 @@ class Answering extends Inbox {
   }
 }
 
-describe.skipIf(python === undefined)("Twisted's peers", { timeout: 30_000 }, () => {
+describe.skipIf(python === undefined)("Twisted's peers", () => {
   it('answer our datagrams, the empty one too', async () => {
     const port = Number((await peer('udp-echo').next()).replace('port ', ''))
     const inbox = new Inbox()

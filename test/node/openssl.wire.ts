@@ -1,14 +1,13 @@
 /** TLS and sockets in the file system with OpenSSL's own programs at the other end, both ways round. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import {
   attach,
   ConnectionDone,
   ConnectionLost,
   Factory,
-  IPv4Address,
+  type IPv4Address,
   LineReceiver,
   type ListeningPort,
   TLSError,
@@ -20,7 +19,7 @@ import { AccumulatingProtocol } from 'couplet/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { reports } from '../reports.ts'
 import { client, identity, server } from './certificates.ts'
-import { addressOf, anywhere, listening, until } from './loopback.ts'
+import { anywhere, freePort, until } from './loopback.ts'
 import { directory } from './worlds.ts'
 
 const reactor = new NodeReactor()
@@ -52,12 +51,14 @@ async function shouting(tls?: TLSServerOptions): Promise<ListeningPort> {
 class OpenSSL {
   readonly process: ChildProcess
   said = ''
+  #hasEnded = false
 
   constructor(...args: string[]) {
     this.process = spawn('openssl', args, { cwd: pems, stdio: ['pipe', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.said += text))
     }
+    this.process.once('close', () => (this.#hasEnded = true))
     onTestFinished(() => void this.process.kill())
   }
 
@@ -66,13 +67,17 @@ class OpenSSL {
   }
 
   async ended(): Promise<number | null> {
-    if (this.process.exitCode === null) await once(this.process, 'close')
+    if (!this.#hasEnded) await once(this.process, 'close')
     return this.process.exitCode
   }
 
   /** Waits until it has said that. */
   hears(text: string | RegExp): Promise<void> {
-    return until(() => this.said.match(text) !== null)
+    return until(() => {
+      if (this.said.match(text) !== null) return true
+      if (this.#hasEnded) throw new Error(`openssl has ended without saying ${text}, but:\n${this.said}`)
+      return false
+    })
   }
 }
 
@@ -82,7 +87,7 @@ function s_client(to: ListeningPort, ...args: string[]): OpenSSL {
   return new OpenSSL('s_client', ...asking, ...trusting, ...args)
 }
 
-describe('openssl s_client', { timeout: 20_000 }, () => {
+describe('openssl s_client', () => {
   it.each([
     ['-tls1_2', 'TLSv1.2'],
     ['-tls1_3', 'TLSv1.3'],
@@ -117,6 +122,7 @@ describe('openssl s_client', { timeout: 20_000 }, () => {
     const port = await shouting({ ...server, ca: client.ca, requestCert: true })
     const stranger = s_client(port)
     expect(await stranger.ended()).not.toBe(0)
+    await until(() => errors.length > 0)
     expect(String(errors[0]?.error)).toMatch(/showed no certificate/)
     const known = s_client(port, '-cert', 'client.pem', '-key', 'client.key', '-crlf')
     known.say('a poem\n')
@@ -178,16 +184,13 @@ describe('openssl s_client', { timeout: 20_000 }, () => {
   })
 })
 
-describe('openssl s_server', { timeout: 20_000 }, () => {
+describe('openssl s_server', () => {
   /** Runs it on a port that was free a moment ago. */
   async function serving(...args: string[]): Promise<[OpenSSL, IPv4Address]> {
-    const taken = await listening(createServer())
-    const address = addressOf(taken)
-    taken.close()
-    await once(taken, 'close')
+    const address = anywhere.withPort(await freePort())
     const openssl = new OpenSSL('s_server', '-accept', String(address), ...args)
     await openssl.hears(/ACCEPT/)
-    return [openssl, new IPv4Address('TCP', '127.0.0.1', address.port)]
+    return [openssl, address]
   }
 
   it.each([
@@ -206,7 +209,7 @@ describe('openssl s_server', { timeout: 20_000 }, () => {
     await until(() => protocol.text().includes('reward'))
     connection.loseConnection()
     expect(await connection.whenLost()).toBeInstanceOf(ConnectionDone)
-    expect(openssl.said).toMatch(/CN ?= ?client\.example/)
+    await openssl.hears(/CN ?= ?client\.example/)
   })
 
   it.each([

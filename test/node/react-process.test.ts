@@ -42,7 +42,7 @@ async function ready(child: ChildProcessWithoutNullStreams): Promise<void> {
   await once(child.stdout, 'data')
 }
 
-describe.concurrent('a program', { timeout: 30_000 }, () => {
+describe.concurrent('a program', () => {
   it('that finishes exits with 0, and all of its megabytes come out of the pipe', async ({ onTestFinished }) => {
     const { outcome } = program(`() => { process.stdout.write('x'.repeat(8 << 20)) }`, onTestFinished)
     const { code, stdout, stderr } = await outcome

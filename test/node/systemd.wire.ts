@@ -1,17 +1,16 @@
 /** systemd's own program for socket activation starts our servers. */
 import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, expect, it } from 'vitest'
 import { askOnce, conversation, serverCommand } from './generations.ts'
-import { addressOf, listening } from './loopback.ts'
+import { freePort } from './loopback.ts'
 import { directory } from './worlds.ts'
 
 const missing = spawnSync('systemd-socket-activate', ['--version']).error !== undefined
 
-describe.skipIf(missing)('systemd-socket-activate', { timeout: 30_000 }, () => {
+describe.skipIf(missing)('systemd-socket-activate', () => {
   /** It listens there, and starts our server when the first client comes. */
   async function activated(endpoint: string, ...places: string[]) {
     const listen = places.flatMap((place) => ['-l', place])
@@ -20,14 +19,6 @@ describe.skipIf(missing)('systemd-socket-activate', { timeout: 30_000 }, () => {
     for await (const line of createInterface(child.stderr)) if (line.includes(`as ${places.length + 2}.`)) break
     child.stderr.resume()
     return child
-  }
-
-  async function freePort(): Promise<number> {
-    const server = await listening(createServer())
-    const { port } = addressOf(server)
-    server.close()
-    await once(server, 'close')
-    return port
   }
 
   it('starts a server for a path, which answers the client that it was started for', async () => {

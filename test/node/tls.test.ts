@@ -218,7 +218,7 @@ describe('a client refuses', () => {
     const args = ['-C', '@couplet/source', '--import', 'tsx', '--input-type=module', '-e', program]
     const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' }
     expect(execFileSync(process.execPath, args, { env, encoding: 'utf8' }).trim()).toBe('DEPTH_ZERO_SELF_SIGNED_CERT')
-  }, 20_000)
+  })
 
   it.each<[what: string, behave: (socket: Socket) => void, code: string | RegExp, message: RegExp]>([
     ['that says something else', (socket) => void socket.write('220 poems.example\r\n'), /^ERR_SSL_/, /not TLS/],

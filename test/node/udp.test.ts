@@ -71,12 +71,13 @@ async function plain(): Promise<[Socket, IPv4Address]> {
   return [socket, new IPv4Address('UDP', '127.0.0.1', socket.address().port)]
 }
 
-/** A port of this machine that nobody listens at. */
-async function nobody(): Promise<IPv4Address> {
+/** A port of this machine at which nobody listens to others, and who has it, so that nobody else does. */
+async function nobody(): Promise<[Socket, IPv4Address]> {
   const [socket, address] = await plain()
-  socket.close()
-  await once(socket, 'close')
-  return address
+  // It hears itself only.
+  socket.connect(address.port, address.host)
+  await once(socket, 'connect')
+  return [socket, address]
 }
 
 async function echoes(host: string): Promise<void> {
@@ -158,12 +159,13 @@ describe('a UDP port that is connected', () => {
   it('tells that nobody listens, each time, and can be used when somebody does', async () => {
     const client = new Inbox()
     const port = await open(client)
-    const address = await nobody()
+    const [holder, address] = await nobody()
     await port.connect(address.host, address.port)
     port.write('is anybody there?')
     await until(() => client.refusals === 1)
     port.write('now?')
     await until(() => client.refusals === 2)
+    await once(holder.close(), 'close')
     const server = new Echo()
     const reactor = new NodeReactor()
     const answering = await reactor.listenUDP(address.port, server, { interface: address.host })
@@ -177,7 +179,7 @@ describe('a UDP port that is connected', () => {
   it('reports that nobody listens where the protocol does not care', async () => {
     class Deaf extends DatagramProtocol {}
     const port = await open(new Deaf())
-    const address = await nobody()
+    const [, address] = await nobody()
     await port.connect(address.host, address.port)
     port.write('is anybody there?')
     await until(() => reports.length > 0)

@@ -7,8 +7,7 @@ const started = new Started()
 
 afterEach(() => started.end())
 
-// A program takes half a second to start on a quiet machine; this is no waiting time but the point of giving up.
-describe('netcat', { timeout: 30_000 }, () => {
+describe('netcat', () => {
   it.each([['-d'], ['-N']])('reads a poem from slowpoetry (nc %s)', async (flag) => {
     const server = started.poetry('slowpoetry', '--port', '0', '--delay', '10ms', '--num-bytes', '7')
     const ports = await server.prints(/^listening on 127\.0\.0\.1:(\d+): .*\n/, 3)

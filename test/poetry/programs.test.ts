@@ -24,8 +24,7 @@ async function portsOf(server: Program, count = 3): Promise<string[]> {
   return lines.map(([, port = '']) => port)
 }
 
-// A program takes half a second to start on a quiet machine; this is no waiting time but the point of giving up.
-describe('the programs', { timeout: 30_000 }, () => {
+describe('the programs', () => {
   it('give three poems to whoever asks, and end well on Ctrl-C', async () => {
     const server = started.poetry('slowpoetry', '--port', '0', '--delay', '10ms')
     const ports = await portsOf(server)
@@ -122,7 +121,7 @@ describe('the programs', { timeout: 30_000 }, () => {
     for (const { text } of builtInPoems) {
       for (const line of text.trim().split('\n')) expect(stdout.split(line)).toHaveLength(3)
     }
-    expect(stdout).toMatch(/sequential 0\.\d\d s {3}concurrent 0\.\d\d s {3}ratio \d\.\dx\n/)
+    expect(stdout).toMatch(/sequential \d+\.\d\d s {3}concurrent \d+\.\d\d s {3}ratio \d+\.\dx\n/)
     expect(stdout).not.toContain('\x1b')
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
   })
@@ -190,7 +189,7 @@ describe('the programs', { timeout: 30_000 }, () => {
       expect(stdout).not.toContain('\x1b')
       expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
     }
-    expect(pictures[0]?.stdout).toMatch(/●.* 0\.\d\d s +128 bytes\n/)
+    expect(pictures[0]?.stdout).toMatch(/●.* \d+\.\d\d s +128 bytes\n/)
     expect(pictures[1]?.stdout).toMatch(/hangs up: the poem is whole, 128 bytes\n/)
   })
 })

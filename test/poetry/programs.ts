@@ -19,6 +19,7 @@ export class Program {
   readonly ended: Promise<Ended>
   #stdout = ''
   #stderr = ''
+  #hasEnded = false
   #looking: (() => void)[] = []
 
   /** @param descriptors open files of ours that it inherits, from 3 */
@@ -33,6 +34,7 @@ export class Program {
       this.#look()
     })
     this.ended = once(this.child, 'close').then(([code]) => {
+      this.#hasEnded = true
       this.#look()
       return { code: code as number | null, stdout: this.#stdout, stderr: this.#stderr }
     })
@@ -49,7 +51,7 @@ export class Program {
     for (;;) {
       const found = [...this.printed.matchAll(all)]
       if (found.length >= times) return found
-      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+      if (this.#hasEnded) {
         throw new Error(`it ended without printing ${pattern}, but with:\n${this.printed}`)
       }
       await new Promise<void>((resolve) => {

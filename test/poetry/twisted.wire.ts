@@ -27,7 +27,7 @@ async function theirs(...args: string[]): Promise<string> {
   return port
 }
 
-describe.skipIf(python === undefined)('Twisted', { timeout: 60_000 }, () => {
+describe.skipIf(python === undefined)('Twisted', () => {
   it('gets poems from slowpoetry, and the same ones from the proxy before it', async () => {
     const ports = await ours('slowpoetry', 3, '--delay', '10ms', '--num-bytes', '7')
     const proxied = await ours('poetry-proxy', 3, ...ports)

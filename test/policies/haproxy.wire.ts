@@ -144,7 +144,7 @@ async function talk(frontend: Frontend, ...policies: Policy[]): Promise<{ client
   }
 }
 
-describe('behind HAProxy', { timeout: 30_000 }, () => {
+describe('behind HAProxy', () => {
   it.each(['v1', 'v2', 'tlvs'] as const)('we see the client and the address that it came to: %s', async (frontend) => {
     const { client, said, text } = await talk(frontend)
     expect(text).toBe('a poem, please')
@@ -187,7 +187,7 @@ describe('behind HAProxy', { timeout: 30_000 }, () => {
   })
 })
 
-describe('before HAProxy', { timeout: 30_000 }, () => {
+describe('before HAProxy', () => {
   const pairs = [
     [new IPv4Address('TCP', '192.0.2.1', 1111), new IPv4Address('TCP', '198.51.100.2', 2222)],
     [new IPv6Address('TCP', '2001:db8::1', 3333), new IPv6Address('TCP', '2001:db8::2', 4444)],

@@ -20,9 +20,8 @@ it.each(['couplet', 'couplet/node', 'couplet/sim', 'couplet/testing', 'couplet/p
   (door) => {
     expect(rxjsLoadedBy(door)).toEqual([])
   },
-  20_000,
 )
 
 it('couplet/rx is what loads it', () => {
   expect(rxjsLoadedBy('couplet/rx').length).toBeGreaterThan(0)
-}, 20_000)
+})

@@ -266,5 +266,5 @@ describe('the contract of transports', () => {
     expect(stdout).toMatch(/^# pass (9\d|1\d\d)$/m)
     expect(stdout).toMatch(/^# fail 0$/m)
     expect(stdout).toMatch(/^# skipped 14$/m)
-  }, 30_000)
+  })
 })

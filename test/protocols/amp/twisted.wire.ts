@@ -129,8 +129,7 @@ async function fromTwisted(
 
 const mebibyte = 1024 * 1024
 
-// A program takes its time to start; this is no waiting time but the point of giving up.
-describe.skipIf(python === undefined)("Twisted's server", { timeout: 60_000 }, () => {
+describe.skipIf(python === undefined)("Twisted's server", () => {
   it('gives us back values of every type, in the very bytes that we send', async () => {
     const peer = await toTwisted()
     for (const values of fc.sample(everything, { numRuns: 500, seed: 20_261_125 })) {
@@ -218,7 +217,7 @@ describe.skipIf(python === undefined)("Twisted's server", { timeout: 60_000 }, (
   })
 })
 
-describe.skipIf(python === undefined)("Twisted's client", { timeout: 60_000 }, () => {
+describe.skipIf(python === undefined)("Twisted's client", () => {
   it('gets values of every type back from us', async () => {
     expect((await fromTwisted(['everything'])).printed).toEqual(['same True', 'same True', 'lost ConnectionLost'])
   })
