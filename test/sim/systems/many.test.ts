@@ -1,5 +1,15 @@
-/** A thousand at once: servers for one reader, and clients of one server that is down for ten minutes. */
-import { clientFromString, ClientService, Factory, Protocol } from 'couplet'
+/** A thousand at once: servers for one reader, and clients of a server that is down for ten minutes, or drains. */
+import {
+  clientFromString,
+  ClientService,
+  type ConnectionClosed,
+  ConnectionDone,
+  Factory,
+  LineReceiver,
+  type ListeningPort,
+  Protocol,
+  toText,
+} from 'couplet'
 import { type Experiment, experiment } from 'couplet/poetry'
 import { Sim } from 'couplet/sim'
 import { expect, it } from 'vitest'
@@ -58,4 +68,87 @@ it('a thousand clients that were left alone for ten minutes come back one by one
   comings.length = 0
   sim.quiesce()
   expect(comings).toEqual([])
+})
+
+it('a thousand clients lose nothing when their server drains, unless it is still at it at the deadline', () => {
+  const sim = new Sim({ latency: 10, ties: 'shuffled', maxEventsAtOnce: 100_000 })
+  const server = sim.host('server')
+  const chance = sim.random('how long answers take, and their way')
+  const drain = 20_000
+  const withHardQuestions = 30
+  let [taken, answered] = [0, 0]
+  const broken: number[] = []
+
+  /** Answers a while after it was asked; once it is to stop, it takes no more questions, and goes when all are answered. */
+  class Answering extends LineReceiver {
+    #open = 0
+    #stops = false
+
+    override lineReceived(question: Uint8Array): void {
+      const isHard = toText(question) === 'hard'
+      if (!isHard) taken++
+      this.#open++
+      server.reactor.callLater(isHard ? 60_000 : chance.below(3000), () => {
+        this.#open--
+        this.sendLine('an answer '.repeat(200))
+        this.#goWhenDone()
+      })
+    }
+
+    override stopping(): void {
+      this.#stops = true
+      this.pauseProducing()
+      this.#goWhenDone()
+    }
+
+    #goWhenDone(): void {
+      if (this.#stops && this.#open === 0) this.transport.loseConnection()
+    }
+  }
+
+  /** Has three questions open, always. */
+  class Asking extends LineReceiver {
+    readonly #number: number
+    readonly #question: string
+
+    constructor(number: number) {
+      super()
+      this.#number = number
+      this.#question = number < withHardQuestions ? 'hard' : 'easy'
+    }
+
+    override connectionMade(): void {
+      for (let times = 0; times < 3; times++) this.sendLine(this.#question)
+    }
+
+    override lineReceived(): void {
+      answered++
+      this.sendLine(this.#question)
+    }
+
+    override connectionLost(reason: ConnectionClosed): void {
+      if (!(reason instanceof ConnectionDone)) broken.push(this.#number)
+    }
+  }
+
+  let port: ListeningPort | undefined
+  const answering = Factory.forProtocol(() => new Answering())
+  server.reactor.listenTCP(80, answering).addCallback((opened) => (port = opened))
+  for (let number = 0; number < 1000; number++) {
+    const { name, reactor } = sim.host(`client ${number}`)
+    sim.link('server', name).set({ bandwidth: chance.between(4000, 1_000_000) })
+    clientFromString(reactor, 'tcp:server:80').connect(Factory.forProtocol(() => new Asking(number)))
+  }
+  sim.advance(30_000)
+  expect(sim.connections).toBe(1000)
+  let stopped: number | undefined
+  port!.stopListening({ drain }).addCallback(() => (stopped = sim.now))
+  sim.advance(drain - 1)
+  expect(sim.connections).toBe(withHardQuestions)
+  sim.advance(1)
+  expect(stopped).toBe(30_000 + drain)
+  sim.quiesce()
+  expect(broken.toSorted((one, other) => one - other)).toEqual([...Array(withHardQuestions).keys()])
+  expect(answered).toBe(taken)
+  expect(taken).toBeGreaterThan(10_000)
 })
