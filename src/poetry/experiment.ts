@@ -32,6 +32,11 @@ export interface ExperimentOptions {
   readonly poems: readonly Uint8Array[]
   /** Milliseconds of silence before every line. 1,000 unless given. */
   readonly delay?: number | undefined
+  /**
+   * Listens already ({@link setTracer}), and hears of everything that happens; it keeps the events of one run at least.
+   * Unless given, each run has one of its own, and nobody else hears of it.
+   */
+  readonly recorder?: Recorder | undefined
   /** A run begins. */
   readonly began?: ((mode: Mode) => void) | undefined
   /** A piece arrived, of the poem at `index`, `ms` milliseconds after the run began. */
@@ -80,8 +85,9 @@ export function experiment(options: ExperimentOptions): Deferred<Experiment> {
 function run(mode: Mode, ports: readonly ListeningPort[], options: ExperimentOptions): Deferred<Run> {
   return inlineCallbacks(function* run(): InlineGenerator<Run> {
     const { reader, began, received } = options
-    const recorder = new Recorder({ now: () => reader.now(), detail: 1 })
-    const restore = setTracer(recorder)
+    const recorder = options.recorder ?? new Recorder({ now: () => reader.now(), detail: 1 })
+    const restore = options.recorder === undefined ? setTracer(recorder) : () => undefined
+    const before = recorder.events.at(-1)?.seq ?? 0
     const start = reader.now()
     try {
       began?.(mode)
@@ -98,7 +104,7 @@ function run(mode: Mode, ports: readonly ListeningPort[], options: ExperimentOpt
         if (!outcome.ok) throw outcome.failure.value
         return outcome.value
       })
-      return { mode, ms, poems, tasks: storyOf(recorder.events).tasks }
+      return { mode, ms, poems, tasks: storyOf(recorder.events.filter(({ seq }) => seq > before)).tasks }
     } finally {
       restore()
     }

@@ -495,6 +495,26 @@ describe('npm start', () => {
     expect(sim.pending).toBe(0)
   })
 
+  it('tells with --log what happened, where it draws a picture otherwise', () => {
+    const { run, sim } = machine()
+    const running = run(experimentCommand, ['--log'])
+    sim.advance(20_000)
+    const told = running.stdout.lines.slice(running.stdout.lines.indexOf('What happened?'))
+    expect(told.slice(0, 8)).toEqual([
+      'What happened?',
+      '',
+      '  sequential',
+      '   0.00 s  asks poem 1 for its poem',
+      '   0.00 s  is connected with poem 1',
+      '           … 1.00 s of waiting for poem 1',
+      '   1.00 s  reads 30 bytes from poem 1',
+      '           … 1.00 s of waiting for poem 1',
+    ])
+    expect(told.filter((line) => line.includes('3 poets at once')).length).toBe(4)
+    expect(told).toContain('  sequential 12.00 s   concurrent 4.00 s   ratio 3.0x')
+    expect(running.stdout.text).not.toContain('●')
+  })
+
   it('gives up at once on Ctrl-C', () => {
     const { reactor, run, sim } = machine()
     const running = run(experimentCommand, [])

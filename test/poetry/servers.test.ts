@@ -276,6 +276,23 @@ describe('what happened', () => {
     expect(traceIn(path).events.length).toBe(events.length)
   })
 
+  it('of npm start has both runs in it, every line that was read', () => {
+    const { run, sim } = machine()
+    const path = join(folder, 'trace.jsonl')
+    const running = run(experimentCommand, ['--trace', path])
+    sim.advance(20_000)
+    expect(running.code).toBe(0)
+    const { tasks } = storyOf(traceIn(path).events)
+    expect(tasks.map(({ name, asked, pieces }) => [name, asked.ms, pieces.map(({ ms }) => ms)])).toEqual([
+      ['poem 1', 0, [1000, 2000, 3000, 4000]],
+      ['poem 2', 4000, [5000, 6000, 7000, 8000]],
+      ['poem 3', 8000, [9000, 10_000, 11_000, 12_000]],
+      ['poem 1', 12_000, [13_000, 14_000, 15_000, 16_000]],
+      ['poem 2', 12_000, [13_000, 14_000, 15_000, 16_000]],
+      ['poem 3', 12_000, [13_000, 14_000, 15_000, 16_000]],
+    ])
+  })
+
   it('cannot be written where no file can be, and that is said before anything else', () => {
     const { run, sim } = machine()
     const { code, stdout, stderr } = run(slowpoetry, ['--trace', join(folder, 'none', 'trace.jsonl')])

@@ -9,6 +9,7 @@ import type { Mode } from '../../download.ts'
 import { chosen, measured } from '../../duration.ts'
 import { type Experiment, experiment, type Run } from '../../experiment.ts'
 import { printableLines } from '../../printable.ts'
+import { tell } from '../../pictures/prose.ts'
 import { drawBar } from '../../pictures/timeline.ts'
 import { type Command, type CommandLine, duration, UsageError } from './command.ts'
 import { exitCode, type ExitCode, exitCodeForSignal } from './exit-codes.ts'
@@ -16,13 +17,14 @@ import { colors } from './pictures.ts'
 import { type Color, widthOf, type World, written } from './world.ts'
 
 const help = `\
-Usage: npm start [-- --delay TIME]
+Usage: npm start [-- OPTIONS]
 
 Three slow poets of four lines each are asked for their poems, one after another and then all at
 once. It prints the lines as they arrive, the two times, and a timeline that shows why.
 
 Options:
   --delay TIME    the silence before each line: 1s, 250ms, 0.5 (1s)
+  --log           in place of the timeline, tell what happened
   --trace FILE    write down everything that happens, as lines of JSON
   --debug         if something goes wrong, say where
   --help, --version
@@ -30,6 +32,7 @@ Options:
 Examples:
   npm start
   npm start -- --delay 100ms
+  npm start -- --log
 `
 
 /** The command. */
@@ -37,7 +40,8 @@ export const experimentCommand: Command = {
   name: 'npm start',
   askForHelp: 'npm start -- --help',
   help,
-  options: { delay: { type: 'string' } },
+  options: { delay: { type: 'string' }, log: { type: 'boolean' } },
+  draws: () => true,
   run: inlineCallbacks(show),
 }
 
@@ -61,6 +65,7 @@ function* show({ options, positionals }: CommandLine, world: World): InlineGener
     reader: reactor,
     poems: builtInPoems.map(({ text }) => toBytes(text)),
     delay,
+    recorder: world.recording?.recorder,
     began: (mode) => say(`\n${paint('bold', intentions[mode])}\n`),
     received: (index, piece, ms) => {
       const [time, poem] = [measured(ms).padStart(9), paint(colorOf(index), `poem ${index + 1}`)]
@@ -81,7 +86,7 @@ function* show({ options, positionals }: CommandLine, world: World): InlineGener
   } finally {
     stopped.cancel()
   }
-  yield* written(stdout, picture(result, world))
+  yield* written(stdout, options['log'] === true ? prose(result, world) : picture(result, world))
   return exitCode.ok
 }
 
@@ -98,8 +103,6 @@ function picture({ sequential, concurrent }: Experiment, { paint, stdout }: Worl
       return `${row}${' '.repeat(width - drawn.length)}${paint('bold', measured(run.ms).padStart(8))}`
     }),
   ]
-  const times = `  sequential ${measured(sequential.ms)}   concurrent ${measured(concurrent.ms)}`
-  const ratio = `${(sequential.ms / Math.max(concurrent.ms, 1)).toFixed(1)}x`
   return [
     '',
     `${paint('bold', 'Why?')} ─ waits for a poet, ● is a line that arrived; both pictures have one scale.`,
@@ -107,12 +110,31 @@ function picture({ sequential, concurrent }: Experiment, { paint, stdout }: Worl
     ...rows(sequential),
     '',
     ...rows(concurrent),
+    ...inFigures({ sequential, concurrent }, paint),
+  ].join('\n')
+}
+
+/** Both runs in sentences, and in figures. */
+function prose(result: Experiment, { paint }: World): string {
+  const runs = [result.sequential, result.concurrent]
+  return [
+    '',
+    paint('bold', 'What happened?'),
+    ...runs.flatMap(({ mode, tasks, ms }) => ['', `  ${mode}`, ...tell({ tasks, now: ms })]),
+    ...inFigures(result, paint),
+  ].join('\n')
+}
+
+function inFigures({ sequential, concurrent }: Experiment, paint: World['paint']): string[] {
+  const times = `  sequential ${measured(sequential.ms)}   concurrent ${measured(concurrent.ms)}`
+  const ratio = `${(sequential.ms / Math.max(concurrent.ms, 1)).toFixed(1)}x`
+  return [
     '',
     `${times}   ratio ${paint('bold', ratio)}`,
     '',
     'No poet was any faster: the reader used the time in which each was silent.',
     '',
-  ].join('\n')
+  ]
 }
 
 function colorOf(index: number): Color {
