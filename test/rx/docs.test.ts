@@ -22,17 +22,13 @@ it('has as many programs as code blocks', () => {
   expect(programs.length).toBe(page.match(/^```ts$/gm)?.length)
 })
 
-it.concurrent.each(programs)(
-  '“$heading” prints what the page says',
-  async ({ heading, program, prints }) => {
-    const file = join(folder, `${heading.replaceAll(/\W+/g, '-')}.ts`)
-    writeFileSync(file, program)
-    const { stdout, stderr } = await promisify(execFile)(
-      process.execPath,
-      ['-C', '@couplet/source', '--import', 'tsx', file],
-      { cwd: root },
-    )
-    expect([stdout, stderr]).toEqual([prints, ''])
-  },
-  30_000,
-)
+it.concurrent.each(programs)('“$heading” prints what the page says', async ({ heading, program, prints }) => {
+  const file = join(folder, `${heading.replaceAll(/\W+/g, '-')}.ts`)
+  writeFileSync(file, program)
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ['-C', '@couplet/source', '--import', 'tsx', file],
+    { cwd: root },
+  )
+  expect([stdout, stderr]).toEqual([prints, ''])
+})
