@@ -1,7 +1,6 @@
-/** Defects of what stands on connections: Deferreds, attempts, services, policies, AMP, poems. */
+/** Defects of what stands on connections: Deferreds, attempts, policies, bridges, AMP, poems. */
 import type { Mutant } from './mutant.ts'
 
-const client = 'framework/services/client-service.ts'
 const deferred = 'framework/deferred/deferred.ts'
 const dial = 'framework/core/dial-host.ts'
 const attempts = 'framework/core/attempts.ts'
@@ -37,42 +36,6 @@ export const above: readonly Mutant[] = [
     file: 'framework/core/attach.ts',
     from: 'connection.abortConnection(failure.value instanceof Error ? failure.value : undefined)',
     to: '',
-  },
-  {
-    breaks: 'a client that stops goes on connecting',
-    file: client,
-    from: "if (before.is === 'connecting') this.#attempt?.cancel()",
-    to: "if (before.is === 'connecting') void 0",
-  },
-  {
-    breaks: 'a client that stops comes back when its wait is over',
-    file: client,
-    from: "else if (before.is === 'waiting' && before.retry.active()) before.retry.cancel()",
-    to: '',
-  },
-  {
-    breaks: 'the waits of a client begin anew after each connection, however short',
-    file: client,
-    from: 'if (this.#clock.now() - activity.since >= goodWhile) this.#failures = 0',
-    to: 'this.#failures = 0',
-  },
-  {
-    breaks: 'the waits of a client are never short again',
-    file: client,
-    from: 'if (this.#clock.now() - activity.since >= goodWhile) this.#failures = 0',
-    to: '',
-  },
-  {
-    breaks: 'a client does not come back once its connection is lost',
-    file: client,
-    from: 'if (this.#open.size === 0) this.#lost(reason)',
-    to: '',
-  },
-  {
-    breaks: 'of those who wait for a connection only the first is told',
-    file: 'framework/services/waiting-list.ts',
-    from: 'while (this.#waiting.length > 0 && lasts())',
-    to: 'if (this.#waiting.length > 0 && lasts())',
   },
   {
     breaks: 'waits grow without a limit',
@@ -207,6 +170,12 @@ export const above: readonly Mutant[] = [
     to: 'this.#held = true',
   },
   {
+    breaks: 'a forwarder takes what comes, whoever it is for',
+    file: 'framework/protocols/port-forward.ts',
+    from: 'other.transport.registerProducer(this, true)\n    this.transport.registerProducer(other, true)\n',
+    to: '',
+  },
+  {
     breaks: 'who unsubscribes leaves an attempt behind',
     file: 'framework/rx/connect.ts',
     from: 'if (!made) attempt?.cancel()',
@@ -217,5 +186,11 @@ export const above: readonly Mutant[] = [
     file: 'framework/rx/connect.ts',
     from: 'for (const message of this.#outbox.splice(0)) this.next(message)',
     to: 'this.#outbox = []',
+  },
+  {
+    breaks: 'who unsubscribes has no time for a farewell',
+    file: 'framework/rx/conversation.ts',
+    from: 'this.#announce()\n      this.#release()\n      this.#transport.loseConnection()',
+    to: 'this.#release()\n      this.#transport.loseConnection()',
   },
 ]

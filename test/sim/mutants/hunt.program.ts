@@ -2,17 +2,22 @@
  * Holds the framework to all that the simulated world knows of it, with one seed after another, until something is
  * broken: `hunt.program.ts SEEDS`. Prints what that was as a line of JSON, or nothing.
  */
+import type { TLSVersion } from 'couplet'
 import { simTestWith } from 'couplet/sim'
 import { transportContract } from 'couplet/testing'
 import { adversities, simulatedNetwork } from '../simulated-transport.ts'
+import { longAnswers } from '../systems/answers-system.ts'
 import { attempts, givenUp } from '../systems/attempts-system.ts'
 import { conversing, observed } from '../systems/bridge-system.ts'
 import { calls, client, draining } from '../systems/calling-system.ts'
 import { chat } from '../systems/chat-system.ts'
+import { datagrams } from '../systems/datagram-system.ts'
 import { wireFormats } from '../systems/format-system.ts'
+import { household } from '../systems/household-system.ts'
 import { idlers } from '../systems/idle-system.ts'
 import { forward, heldBack } from '../systems/forwarding-system.ts'
 import { longWinded, proxiedPoet, slowPoet, type System, transforms } from '../systems/poetry-system.ts'
+import { secured } from '../systems/secured-system.ts'
 import { stayingConnected } from '../systems/service-system.ts'
 import { framing, policies } from '../systems/talking-system.ts'
 import { timers } from '../systems/timer-system.ts'
@@ -45,28 +50,30 @@ function system<Operation>(name: string, { options, stage }: System<Operation>, 
   }
 }
 
-const contract: Judge = {
-  name: 'contract',
-  share: 0.1,
-  async judge(seed) {
-    // Each adversity twice: what chance adds to them is little.
-    if (seed >= 2 * adversities.length) return
-    const adversity = adversities[seed % adversities.length]!
-    const { name, options } = adversity
-    const tests: (() => Promise<void>)[] = []
-    const it = (test: string, body: () => Promise<void>): void => {
-      tests.push(() =>
-        body().catch((error: unknown) => {
-          throw new Error(`${test}, ${name}: ${String(error)}`)
-        }),
-      )
-    }
-    transportContract(() => simulatedNetwork({ ...adversity, options: { ...options, seed } }), {
-      describe: (_title, define) => define(),
-      it: Object.assign(it, { skip: () => {} }),
-    })
-    for (const test of tests) await test()
-  },
+/** @param times how often each adversity is tried: what chance adds to them is little */
+function contract(name: string, times: number, tls?: TLSVersion): Judge {
+  return {
+    name,
+    share: 0.1,
+    async judge(seed) {
+      if (seed >= times * adversities.length) return
+      const adversity = adversities[seed % adversities.length]!
+      const options = { ...adversity.options, seed }
+      const tests: (() => Promise<void>)[] = []
+      const it = (test: string, body: () => Promise<void>): void => {
+        tests.push(() =>
+          body().catch((error: unknown) => {
+            throw new Error(`${test}, ${adversity.name}: ${String(error)}`)
+          }),
+        )
+      }
+      transportContract(() => simulatedNetwork({ ...adversity, options }, tls), {
+        describe: (_title, define) => define(),
+        it: Object.assign(it, { skip: () => {} }),
+      })
+      for (const test of tests) await test()
+    },
+  }
 }
 
 const judges = [
@@ -82,6 +89,10 @@ const judges = [
   system('draining', draining),
   system('forward', forward),
   system('held back', heldBack, 0.3),
+  system('long answers', longAnswers, 0.3),
+  system('secured', secured),
+  system('datagrams', datagrams),
+  system('household', household),
   system('observed', observed),
   system('conversing', conversing),
   system('given up', givenUp),
@@ -90,7 +101,8 @@ const judges = [
   system('idlers', idlers),
   system('client service', stayingConnected),
   system('long poem', longWinded, 0.1),
-  contract,
+  contract('contract', 2),
+  contract('over TLS', 1, 'TLSv1.3'),
 ]
 
 /** Each system with few seeds before one has many: most of what is wrong is so with almost any seed. */

@@ -117,6 +117,85 @@ export const inCore: readonly Mutant[] = [
     from: 'if (before > 0 && queued > this.#maxSendQueue) {',
     to: 'if (before > 0 && queued > 2 * this.#maxSendQueue) {',
   },
+  {
+    breaks: 'who is asked much in one chunk goes on answering into a full queue',
+    file: connection,
+    from: 'return this.#paused || this.#stalled || this.#upgrade',
+    to: 'return this.#paused || this.#upgrade',
+  },
+  {
+    breaks: 'what is written in one turn waits for its end, however much it is',
+    file: connection,
+    from: 'queue.size >= mostGathered &&',
+    to: 'queue.size < 0 &&',
+  },
+  {
+    breaks: 'who was held back goes on while answers still wait',
+    file: connection,
+    from: 'if (!this.#stalled || this.queued > 0) return\n    this.#stalled = false',
+    to: 'if (!this.#stalled) return\n    this.#stalled = false',
+  },
+  {
+    breaks: 'the rest of a chunk, in the middle of which answers were held back, stays there',
+    file: connection,
+    from: 'const returned = this.#protocol?.inputResumed?.()',
+    to: 'const returned = undefined',
+  },
+  {
+    breaks: 'who was held back never hears of the end that came meanwhile',
+    file: connection,
+    from: 'this.#tellOfFIN()\n    return returned',
+    to: 'return returned',
+  },
+  {
+    breaks: 'the end overtakes what a protocol that is held back has yet to hear',
+    file: connection,
+    from: 'if (!this.#losing && (this.#paused || this.#stalled || this.#protocol === undefined)) {',
+    to: 'if (!this.#losing && (this.#paused || this.#protocol === undefined)) {',
+  },
+  {
+    breaks: 'what a peer says behind our end is read for ever',
+    file: connection,
+    from: 'if (ending.discarded > mostDiscarded) this.#stopLingering()',
+    to: '',
+  },
+  {
+    breaks: 'a peer that talks on behind our end is cut off after a few chunks',
+    file: connection,
+    from: 'if (ending.discarded > mostDiscarded)',
+    to: 'if (ending.discarded > mostDiscarded / 4)',
+  },
+  /* ---------------------------------------------------------------- queues, which are lent */
+  {
+    breaks: 'a queue is lent to the next one and kept as well',
+    file: connection,
+    from: 'this.#queue = undefined\n    if (queue !== undefined)',
+    to: 'if (queue !== undefined)',
+  },
+  {
+    breaks: 'a queue is lent to two at once',
+    file: turn,
+    from: 'return this.#queues.pop() ??',
+    to: 'return this.#queues.at(-1) ??',
+  },
+  {
+    breaks: 'a queue is given back while what was taken from it is on its way',
+    file: connection,
+    from: 'queue.size + queue.inFlight === 0) this.#returnQueue()',
+    to: 'queue.size === 0) this.#returnQueue()',
+  },
+  {
+    breaks: 'what an aborted connection had to say is said by the next one that writes',
+    file: connection,
+    from: 'this.#queue?.clear()\n',
+    to: '',
+  },
+  {
+    breaks: 'the queue of an aborted connection never leaves for the next one',
+    file: queue,
+    from: 'this.taken()\n    this.dirty = false',
+    to: 'this.taken()',
+  },
   /* ---------------------------------------------------------------- what waits to be sent */
   {
     breaks: 'a piece that leaves in two parts loses a byte between them',

@@ -76,6 +76,12 @@ class Speaker extends Protocol {
 /** Two who each speak before they listen would wait for each other. */
 const bothSpeakAtLength = { readWhileFull: true }
 
+/** By the byte it would take too long. */
+export function forMuch(drawn: Knobs): Knobs {
+  const { delivery: _delivery, sendBuffer = 65_536, receiveBuffer = 65_536, ...others } = goodEnough(drawn)
+  return { ...others, sendBuffer: Math.max(sendBuffer, 16_384), receiveBuffer: Math.max(receiveBuffer, 16_384) }
+}
+
 interface Errand extends Part {
   readonly at: number
 }
@@ -160,11 +166,7 @@ export const heldBack: System<Errand> = {
         length: random.below(400_000),
         rest: random.pick([0, 100, 500]),
       })),
-    // By the byte it would take too long.
-    knobs(drawn) {
-      const { delivery: _delivery, sendBuffer = 65_536, receiveBuffer = 65_536, ...others } = goodEnough(drawn)
-      return { ...others, sendBuffer: Math.max(sendBuffer, 16_384), receiveBuffer: Math.max(receiveBuffer, 16_384) }
-    },
+    knobs: forMuch,
   },
   stage(sim, errands) {
     const forwarder = forwarding(sim, errands, { length: 400_000, rest: 200 })

@@ -241,8 +241,10 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   }
 
   arrives(length: number, by: Seq | undefined): Seq | undefined {
-    // What is in the records of TLS arrives when it is deciphered.
-    return this.#session === undefined ? this.arrived(length, by) : undefined
+    // What is in the records of TLS arrives when it is deciphered. Those of a handshake stand for nothing that was sent,
+    // and may be here before our side of it has begun.
+    const inTheClear = this.#session === undefined && (by !== undefined || this.#other.#session === undefined)
+    return inTheClear ? this.arrived(length, by) : undefined
   }
 
   reads(bytes: Uint8Array, arrived: Seq | undefined): void {
