@@ -16,9 +16,9 @@ export default defineConfig(({ mode }) => ({
     // One more than there are cores, since some tests wait for other programs. Vitest alone would take one fewer.
     maxWorkers: availableParallelism() + 1,
     // For what hangs, not for what is slow: no test has a clock, and a busy machine proves nothing.
-    testTimeout: mode === 'deep' ? 600_000 : 60_000,
+    testTimeout: mode === 'deep' ? 600_000 : 120_000,
     // Before and after a test programs are started and ended, too.
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
     coverage: {
       provider: 'v8',
       include: ['src/framework/**/*.ts', 'src/poetry/**/*.ts'],
