@@ -294,8 +294,10 @@ describe('a connection over standard input and output', () => {
 
   it('is there once', async () => {
     const { stdin, end } = run(`
-      const first = await reactor.dial(new StandardIOAddress(), { linger: 10 })
+      const first = await reactor.dial(new StandardIOAddress())
       first.deliverTo(new Told())
+      // The input ends at once, and that is heard when the connection is given up.
+      first.pauseProducing()
       const say2 = (error) => say(error.name, error.message)
       await reactor.dial(new StandardIOAddress()).toPromise().catch(say2)
       await serve(() => new Told()).toPromise().catch(say2)
@@ -304,6 +306,7 @@ describe('a connection over standard input and output', () => {
       first.loseConnection()
       await first.whenLost()
       say(reactor.stats().open)`)
+    stdin.end()
     const taken = 'standard input and output have been given to a connection already'
     expect(await end).toEqual({
       said: [
@@ -317,7 +320,6 @@ describe('a connection over standard input and output', () => {
       ],
       exit: 0,
     })
-    stdin.end()
   })
 
   it('is refused while somebody else reads the input, or when the dial was cancelled', async () => {
