@@ -13,7 +13,7 @@ import {
   toBytes,
 } from 'couplet'
 import { describe, expect, it } from 'vitest'
-import { Witness } from '../node/processes.ts'
+import { Witness } from '../processes/witness.ts'
 import { reportsOfEachTest } from '../reports.ts'
 import { outcome, ScriptedConnection, ScriptedReactor } from '../scripted-reactor.ts'
 

@@ -4,7 +4,8 @@ import { ProcessDone, type ProcessEnding, SpawnError } from 'couplet'
 import { NodeReactor } from 'couplet/node'
 import { expect } from 'vitest'
 import { turns, until } from './loopback.ts'
-import { script, Witness } from './processes.ts'
+import { Witness } from '../processes/witness.ts'
+import { script } from './processes.ts'
 
 type Run = (reactor: NodeReactor) => Promise<void>
 

@@ -195,6 +195,7 @@ export class PipeConnection extends StreamConnection {
   #outputEnded(): void {
     if (this.#outputOver) return
     this.#outputOver = true
+    this.stopProducer()
     if (this.queued > 0) this.transmitted()
     this.finished()
   }

@@ -264,7 +264,7 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     ending.stopWaiting()
     const reason = this.#whyItEnded()
     this.#drop()
-    this.#stopProducer()
+    this.stopProducer()
     this.#endUpgrade(reason)
     const seq = trace?.at('conn.lost', this, { reason: reason.name, clean: reason instanceof ConnectionDone })
     if (seq !== undefined) trace?.mark(this, seq)
@@ -736,7 +736,8 @@ export abstract class StreamConnection implements Connection, Flushable, HookOwn
     if (producer !== undefined) this.#guard(what, () => producer[what]())
   }
 
-  #stopProducer(): void {
+  /** Nobody will take what the registered producer makes, if there is one. */
+  protected stopProducer(): void {
     if (this.#producer === undefined) return
     this.#callProducer('stopProducing')
     this.#producer = undefined

@@ -42,8 +42,10 @@ export type Trouble =
   | ({ readonly kind: 'cut'; readonly after: number; readonly side: 'client' | 'server' } & OnConnection)
   /** The program ends, and is started again when it is over. */
   | ({ readonly kind: 'crash'; readonly how: CrashKind } & OnHost)
-  /** The program stands still. */
-  | ({ readonly kind: 'pause' } & OnHost)
+  /** The program stands still; or the child processes of the host that run this executable. */
+  | ({ readonly kind: 'pause'; readonly executable?: string } & OnHost)
+  /** The child processes of a host that run this executable are killed, or all of them. Nobody starts them again. */
+  | { readonly kind: 'kill'; readonly host: string; readonly executable?: string }
   /** The program computes. */
   | ({ readonly kind: 'busy' } & OnHost)
   /** The program may have so many sockets open. */

@@ -7,6 +7,7 @@ import type { Network } from '../network/network.ts'
 import { once } from '../network/path.ts'
 import type { SimConnection } from '../network/sim-connection.ts'
 import type { Link } from '../network/link.ts'
+import type { ScriptedProcess } from '../processes/scripted-process.ts'
 import type { SimHost } from '../sim-host.ts'
 import type { Fault } from './fault.ts'
 
@@ -43,7 +44,10 @@ export function begin(world: Afflicted, fault: Fault): () => void {
     case 'crash':
       return crash(world.host(fault.host), () => world.host(fault.host).crash(fault.how))
     case 'pause':
-      return pause(world.host(fault.host))
+      return fault.executable === undefined ? pause(world.host(fault.host)) : stop(world.host(fault.host), fault)
+    case 'kill':
+      for (const child of childrenOf(world.host(fault.host), fault)) child.signal('SIGKILL')
+      return () => {}
     case 'busy':
       world.host(fault.host).busy(fault.for)
       return () => {}
@@ -79,6 +83,18 @@ function pause(host: SimHost): () => void {
     // The one that was stopped may have been killed since.
     if (host.process === process && !process.dead) host.resume()
   })
+}
+
+function stop(host: SimHost, which: { executable?: string }): () => void {
+  const stopped = childrenOf(host, which).filter((child) => !child.stopped)
+  for (const child of stopped) child.signal('SIGSTOP')
+  return once(() => {
+    for (const child of stopped) child.signal('SIGCONT')
+  })
+}
+
+function childrenOf({ children }: SimHost, { executable }: { executable?: string }): readonly ScriptedProcess[] {
+  return children.filter(({ address }) => executable === undefined || address.executable === executable)
 }
 
 function picked({ network }: Afflicted, pick: number): SimConnection | undefined {

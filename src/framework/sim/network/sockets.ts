@@ -6,19 +6,22 @@
 import type { SimHost } from '../sim-host.ts'
 import type { SocketState } from './sim-connection.ts'
 
-/** One socket. */
+/** One socket; or one child process with its pipes, whose number is `local` and whose program is `remote`. */
 export interface SocketInfo {
   readonly host: string
   readonly local: string
   readonly remote: string
-  readonly state: SocketState | 'listening' | 'connecting' | 'datagrams'
-  /** Bytes that have arrived and were not read; for a listener: connections that wait to be accepted. */
+  readonly state: SocketState | 'listening' | 'connecting' | 'datagrams' | 'running' | 'stopped'
+  /**
+   * Bytes that have arrived and were not read; for a listener: connections that wait to be accepted; for a child process:
+   * bytes that it has written and nobody has read.
+   */
   readonly unread: number
-  /** Bytes that were written and are not on the wire, in the program and in the kernel. */
+  /** Bytes that were written and are not on the wire, in the program and in the kernel; or that wait in its stdin. */
   readonly unsent: number
 }
 
-/** Listeners first, then attempts, connections, and ports for datagrams, each oldest first. */
+/** Listeners first, then attempts, connections, ports for datagrams, and child processes, each oldest first. */
 export function socketsOf(machine: SimHost): SocketInfo[] {
   const host = machine.name
   const listeners = machine.ports.listeners().map((port) => {
@@ -39,7 +42,11 @@ export function socketsOf(machine: SimHost): SocketInfo[] {
     const state = 'datagrams' as const
     return { host, local: String(port.host), remote: String(port.peer ?? '*'), state, unread: port.unread, unsent: 0 }
   })
-  return [...listeners, ...attempts, ...connections, ...datagrams]
+  const children = machine.children.map(({ pid, address, stopped, unread }): SocketInfo => {
+    const state = stopped ? 'stopped' : 'running'
+    return { host, local: `pid ${pid}`, remote: String(address), state, unread: unread.output, unsent: unread.stdin }
+  })
+  return [...listeners, ...attempts, ...connections, ...datagrams, ...children]
 }
 
 /** The same as lines of a table. */

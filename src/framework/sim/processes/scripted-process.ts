@@ -112,6 +112,12 @@ export class ScriptedProcess {
     return { stdin: stdin.unread, output: stdout.pipe.held + (stderr?.pipe.held ?? 0) }
   }
 
+  /** Reads no more of stdin: whoever writes there finds it closed. */
+  closeStdin(): void {
+    const stdio = this.#stdio ?? this.#openStdio({})
+    stdio.closeInput()
+  }
+
   /**
    * It ends by itself. What it has written leaves first, however long its reader takes; nothing else of it runs any more.
    *

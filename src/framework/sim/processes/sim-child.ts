@@ -55,7 +55,8 @@ export class SimChild extends StartedProcess {
     const path = new Path(machine.name, machine.name, network.path(machine, machine).terms, [])
     const pipe = (which: string, writer: SimProcess, reader: SimProcess): SimPipe => {
       const of = `pipe:${name}:${which}`
-      return new SimPipe({ timeline, path, name: of, key: keyOf(of), random: () => network.random(of) }, writer, reader)
+      const stream = network.random(of)
+      return new SimPipe({ timeline, path, name: of, key: keyOf(of), random: () => stream }, writer, reader)
     }
     const stdin = pipe('stdin', parent.process, process)
     const stdout = pipe('stdout', process, parent.process)

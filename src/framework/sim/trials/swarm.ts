@@ -8,7 +8,10 @@ import type { Fault, Trouble } from '../faults/fault.ts'
 import { RandomStream } from '../random-stream.ts'
 import type { Knobs } from './scenario.ts'
 
-/** The kinds of faults there are: filter them for a test in which not everything may happen. */
+/**
+ * The kinds of faults that are drawn: filter them for a test in which not everything may happen, and add `kill` to them
+ * for one with child processes.
+ */
 export const faultKinds: readonly Trouble['kind'][] = [
   'partition',
   'hold',
@@ -112,6 +115,8 @@ function drawFault(random: RandomStream, kinds: readonly Trouble['kind'][], dang
     case 'pause':
     case 'busy':
       return { at, kind, host, for: lasts }
+    case 'kill':
+      return { at, kind, host }
     case 'descriptors':
       return { at, kind, host, limit: random.below(4), for: lasts }
     case 'clock':
