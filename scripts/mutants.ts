@@ -19,7 +19,7 @@ const seeds = Number(process.env['SIM_SEEDS'] ?? 2000)
 /** Of a hundred defects so many have to be found. */
 const enough = 95
 /** Milliseconds that a defect may take. What does not end is not found, either. */
-const mostTime = 300_000
+const mostTime = 600_000
 
 const hunt = 'test/sim/mutants/hunt.program.ts'
 const folder = join(import.meta.dirname, '..', '.cache', 'mutants')
