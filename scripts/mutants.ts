@@ -1,8 +1,9 @@
 /**
  * Is the simulated world any good? `npm run mutants` puts one defect after another into the framework, and looks whether
- * the world finds it, and with how many seeds; `npm run mutants -- WORD` tries those whose sentence has that word in it.
- * The sources stay as they are: a defect only exists in a bundle, which runs in a process of its own, and as many of them
- * run at once as there are cores. Each has its line as soon as it is known, so a run that was cut short has said something.
+ * the world finds it, and with how many seeds; `npm run mutants -- WORD…` tries those whose sentence or file has one of
+ * the words in it. The sources stay as they are: a defect only exists in a bundle, which runs in a process of its own, and
+ * as many of them run at once as there are cores. Each has its line as soon as it is known, so a run that was cut short
+ * has said something. `SIM_SEEDS=100` for less, `WHY=1` for what was found.
  */
 import { execFile } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -55,10 +56,11 @@ async function tryOut(mutant: Mutant | undefined, name: string): Promise<Fate> {
 const row = (...[what, where, by, seed, time]: string[]): string =>
   `${what!.padEnd(78)} ${where!.padEnd(24)} ${by!.padEnd(14)} ${seed!.padStart(5)} ${time!.padStart(9)}`
 
-const [word = ''] = process.argv.slice(2)
-const mutants = all.filter(({ breaks }) => breaks.includes(word))
+const words = process.argv.slice(2)
+const wanted = ({ breaks, file }: Mutant): boolean => words.some((word) => `${file}: ${breaks}`.includes(word))
+const mutants = words.length === 0 ? all : all.filter(wanted)
 // First of all: whatever finds something where nothing is wrong finds nothing.
-const queue = (word === '' ? [undefined, ...mutants] : mutants).entries()
+const queue = (words.length === 0 ? [undefined, ...mutants] : mutants).entries()
 const found: Catch[] = []
 let tried = 0
 let wrong = 0

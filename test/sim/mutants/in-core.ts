@@ -130,22 +130,10 @@ export const inCore: readonly Mutant[] = [
     to: 'queue.size < 0 &&',
   },
   {
-    breaks: 'who was held back goes on while answers still wait',
-    file: connection,
-    from: 'if (!this.#stalled || this.queued > 0) return\n    this.#stalled = false',
-    to: 'if (!this.#stalled) return\n    this.#stalled = false',
-  },
-  {
     breaks: 'the rest of a chunk, in the middle of which answers were held back, stays there',
     file: connection,
     from: 'const returned = this.#protocol?.inputResumed?.()',
     to: 'const returned = undefined',
-  },
-  {
-    breaks: 'who was held back never hears of the end that came meanwhile',
-    file: connection,
-    from: 'this.#tellOfFIN()\n    return returned',
-    to: 'return returned',
   },
   {
     breaks: 'the end overtakes what a protocol that is held back has yet to hear',
