@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ProcessAddress, type Signal, SpawnError } from 'couplet'
 import { NodeReactor } from 'couplet/node'
 import { describe, expect, it } from 'vitest'
-import { Witness } from '../processes/witness.ts'
+import { Patient, Witness } from '../processes/witness.ts'
 import { runMany } from './child-processes.ts'
 import { anywhere, ReactorByHand, turns, until } from './loopback.ts'
 import { script } from './processes.ts'
@@ -48,14 +48,6 @@ describe('a child process', () => {
     expect(seen.out).toBe('closed\nheard\n')
   })
 })
-
-/** Listens to nothing until it is told to. */
-class Patient extends Witness {
-  override connectionMade(): void {
-    super.connectionMade()
-    this.transport.pauseProducing()
-  }
-}
 
 /** One that was open while they were listed may be closed by now. */
 function linkOf(path: string): string[] {

@@ -24,7 +24,7 @@ import { AccumulatingProtocol } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { reports as takeReports } from '../reports.ts'
 import type { ProgramName } from './programs.ts'
-import { Witness } from './witness.ts'
+import { Patient, Witness } from './witness.ts'
 
 /** Where processes run. */
 export interface ProcessWorld {
@@ -39,14 +39,6 @@ export interface ProcessWorld {
   kill(pid: number): void
   /** Child processes, and timers, that are left. */
   left(): { readonly children: number; readonly timers: number }
-}
-
-/** Listens to nothing until it is told to. */
-class Patient extends Witness {
-  override connectionMade(): void {
-    super.connectionMade()
-    this.transport.pauseProducing()
-  }
 }
 
 async function nothingIsLeft({ until, left }: ProcessWorld): Promise<void> {

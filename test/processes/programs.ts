@@ -87,7 +87,7 @@ export const programs = {
     sh: 'read line; echo "heard $line"; echo oh >&2',
     sim: (process) =>
       new Lines((line) => {
-        process.stdio.write(`heard ${line}\n`)
+        process.stdout.write(`heard ${line}\n`)
         process.stderr.write('oh\n')
         process.exit()
       }),
@@ -95,7 +95,7 @@ export const programs = {
   speaks: {
     sh: 'echo out; echo err >&2; exec >&- 2>&-; exit 0',
     sim: (process) => {
-      process.stdio.write('out\n')
+      process.stdout.write('out\n')
       process.stderr.write('err\n')
       process.exit()
     },
@@ -105,7 +105,7 @@ export const programs = {
   half: {
     sh: 'echo half; kill -KILL $$',
     sim: (process) => {
-      process.stdio.write('half\n')
+      process.stdout.write('half\n')
       process.reactor.callLater(0, () => process.signal('SIGKILL'))
     },
   },
@@ -114,7 +114,7 @@ export const programs = {
     sh: 'exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ -u PATH',
     sim: (process) => {
       for (const [name, value] of Object.entries(process.env)) {
-        if (name !== 'PATH') process.stdio.write(`${name}=${value}\n`)
+        if (name !== 'PATH') process.stdout.write(`${name}=${value}\n`)
       }
       process.exit()
     },
@@ -122,7 +122,7 @@ export const programs = {
   pwd: {
     sh: 'pwd',
     sim: (process) => {
-      process.stdio.write(`${process.cwd}\n`)
+      process.stdout.write(`${process.cwd}\n`)
       process.exit()
     },
   },
@@ -130,9 +130,9 @@ export const programs = {
     sh: 'trap "echo heard; exit 4" TERM; exec <&-; echo closed; while :; do /bin/sleep 0.02; done',
     sim: (process) => {
       process.closeStdin()
-      process.stdio.write('closed\n')
+      process.stdout.write('closed\n')
       process.onSignal('SIGTERM', () => {
-        process.stdio.write('heard\n')
+        process.stdout.write('heard\n')
         process.exit(4)
       })
     },
@@ -140,7 +140,7 @@ export const programs = {
   brief: {
     sh: 'echo enough',
     sim: (process) => {
-      process.stdio.write('enough\n')
+      process.stdout.write('enough\n')
       process.exit()
     },
   },
@@ -155,9 +155,9 @@ export const programs = {
   polite: {
     sh: 'trap "echo bye; exit 7" TERM; echo ready; read x; read x',
     sim: (process) => {
-      process.stdio.write('ready\n')
+      process.stdout.write('ready\n')
       process.onSignal('SIGTERM', () => {
-        process.stdio.write('bye\n')
+        process.stdout.write('bye\n')
         process.exit(7)
       })
     },
@@ -166,15 +166,15 @@ export const programs = {
   stubborn: {
     sh: 'trap "echo no" TERM; echo ready; while :; do read x; done',
     sim: (process) => {
-      process.stdio.write('ready\n')
-      process.onSignal('SIGTERM', () => process.stdio.write('no\n'))
+      process.stdout.write('ready\n')
+      process.onSignal('SIGTERM', () => process.stdout.write('no\n'))
     },
   },
   sink: { sh: '/bin/cat >/dev/null; exit 5', sim: (process) => new Reader(() => process.exit(5)) },
   immovable: {
     sh: 'trap "" TERM HUP PIPE; echo out; echo err >&2; exec /bin/sleep 1000',
     sim: (process) => {
-      process.stdio.write('out\n')
+      process.stdout.write('out\n')
       process.stderr.write('err\n')
       for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.onSignal(signal, ignore)
     },
@@ -183,7 +183,7 @@ export const programs = {
     sh: '/bin/sleep 1000 </dev/null >/dev/null & echo $!; exit 2',
     sim: (process) =>
       process.reactor.spawn(new ProcessAddress('/bin/sleep'), { stderr: 'inherit' }).addCallback(({ pid }) => {
-        process.stdio.write(`${pid}\n`)
+        process.stdout.write(`${pid}\n`)
         process.exit(2)
       }),
   },
@@ -192,10 +192,10 @@ export const programs = {
     sh: 'exec /usr/bin/head -c 3000000 /dev/zero',
     sim: (process) => {
       const flood = { left: 3_000_000, stopProducing: ignore, resumeProducing: ignore }
-      process.stdio.registerProducer(
+      process.stdout.registerProducer(
         Object.assign(flood, {
           resumeProducing() {
-            process.stdio.write(new Uint8Array(50_000))
+            process.stdout.write(new Uint8Array(50_000))
             flood.left -= 50_000
             if (flood.left === 0) process.exit()
           },
@@ -208,7 +208,7 @@ export const programs = {
     sh: 'exec /usr/bin/wc -c',
     sim: (process) =>
       new Reader((size) => {
-        process.stdio.write(`${size}\n`)
+        process.stdout.write(`${size}\n`)
         process.exit()
       }),
   },

@@ -51,3 +51,11 @@ export class Witness extends ProcessProtocol {
     this.calls.push(call)
   }
 }
+
+/** Listens to nothing until it is told to. */
+export class Patient extends Witness {
+  override connectionMade(): void {
+    super.connectionMade()
+    this.transport.pauseProducing()
+  }
+}

@@ -11,7 +11,7 @@ import { type ProcessEnding, processEnding, type Signal } from '../../core/proce
 import { type Hook, Protocol } from '../../core/protocol.ts'
 import { standardIO, StandardIOConnection } from '../../core/standard-io.ts'
 import type { ConnectionLimits } from '../../core/stream-connection.ts'
-import type { Connection } from '../../core/transport.ts'
+import type { Connection, Transport } from '../../core/transport.ts'
 import { maybeDeferred } from '../../deferred/wrapping.ts'
 import { scrambled } from '../random-stream.ts'
 import type { SimHost } from '../sim-host.ts'
@@ -54,7 +54,7 @@ export class ScriptedProcess {
   readonly #handlers = new Map<Signal, () => Hook>()
   /** Signals that came while it was stopped. */
   readonly #pending = new Set<Signal>()
-  #stdio: StandardIOConnection | undefined
+  #stdio: ScriptedIO | undefined
   #stderr: PipeConnection | undefined
   #exiting: ProcessEnding | undefined
   #events = 0
@@ -81,19 +81,27 @@ export class ScriptedProcess {
   }
 
   /**
-   * Stdin and stdout: what arrives comes from stdin, what is written goes to stdout. Nobody listens to it yet. The same
-   * connection as an endpoint `stdio:` gives, which is another way to it.
+   * Stdin and stdout, for a protocol: what arrives comes from stdin, what is written goes to stdout. An endpoint `stdio:`
+   * is another way to it.
    */
   get stdio(): Connection {
-    return this.#stdio ?? this.#openStdio({})
+    return this.#streams
   }
 
-  /** Stderr, wherever that goes. There is nothing to read. */
-  get stderr(): Connection {
+  /** Stdout, to write to. A program whose stdio has no protocol by now does not read, from then on. */
+  get stdout(): Transport {
+    if (!this.#streams.taken) this.#streams.deliverTo(new Deaf())
+    return this.#streams
+  }
+
+  /** Stderr, to write to, wherever that goes. */
+  get stderr(): Transport {
     if (this.#stderr !== undefined) return this.#stderr
     const { reactor } = this
     const output = this.#plan.stderr ?? new NullDevice(reactor)
-    return (this.#stderr = new PipeConnection(reactor, standardIO, standardIO, {}, new NullDevice(reactor), output))
+    this.#stderr = new PipeConnection(reactor, standardIO, standardIO, {}, new NullDevice(reactor), output)
+    this.#stderr.deliverTo(new Deaf())
+    return this.#stderr
   }
 
   /** Where its stderr goes, for those who inherit it. */
@@ -114,8 +122,7 @@ export class ScriptedProcess {
 
   /** Reads no more of stdin: whoever writes there finds it closed. */
   closeStdin(): void {
-    const stdio = this.#stdio ?? this.#openStdio({})
-    stdio.closeInput()
+    this.#streams.closeInput()
   }
 
   /**
@@ -199,9 +206,13 @@ export class ScriptedProcess {
     this.exit(typeof code === 'number' ? code : 1)
   }
 
-  #openStdio(limits: ConnectionLimits): StandardIOConnection {
+  get #streams(): ScriptedIO {
+    return this.#stdio ?? this.#openStdio({})
+  }
+
+  #openStdio(limits: ConnectionLimits): ScriptedIO {
     const { stdin, stdout } = this.#plan
-    return (this.#stdio = new StandardIOConnection(this.reactor, limits, stdin, stdout))
+    return (this.#stdio = new ScriptedIO(this.reactor, limits, stdin, stdout))
   }
 
   /* ---------------------------------------------------------------- its kernel */
@@ -252,6 +263,8 @@ export class ScriptedProcess {
 
   #ends(ending: ProcessEnding): void {
     const { machine, timeline } = this.#plan
+    // What it waits for before it exits is over as well once it is dead.
+    if (this.reactor.process.dead) return
     timeline.cancel(this.#flushed)
     machine.buries(this.reactor.process, 'process')
     machine.ended(this)
@@ -260,5 +273,22 @@ export class ScriptedProcess {
 
   #event(of: 'program' | 'kernel', happen: () => void): SimEvent {
     return new SimEvent(this.reactor.process, of, scrambled(this.#plan.key + this.#events++), happen)
+  }
+}
+
+/** Standard input and output, which know whether somebody listens. */
+class ScriptedIO extends StandardIOConnection {
+  taken = false
+
+  override deliverTo(protocol: Protocol): void {
+    this.taken = true
+    super.deliverTo(protocol)
+  }
+}
+
+/** Hears nothing, and goes on speaking when whoever it does not hear has ended. */
+class Deaf extends Protocol {
+  override connectionMade(): void {
+    this.transport.pauseProducing()
   }
 }
