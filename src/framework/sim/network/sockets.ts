@@ -3,6 +3,7 @@
  *
  * Ancestor: the command `netstat`, or `ss`.
  */
+import type { Address } from '../../core/address.ts'
 import type { SimHost } from '../sim-host.ts'
 import type { SocketState } from './sim-connection.ts'
 
@@ -23,30 +24,27 @@ export interface SocketInfo {
 
 /** Listeners first, then attempts, connections, ports for datagrams, and child processes, each oldest first. */
 export function socketsOf(machine: SimHost): SocketInfo[] {
-  const host = machine.name
-  const listeners = machine.ports.listeners().map((port) => {
-    const state = 'listening' as const
-    return { host, local: String(port.host), remote: '*', state, unread: port.waiting, unsent: 0 }
-  })
-  // One that is answered is a connection, even if its program is too busy to know.
-  const asking = [...machine.attempts].filter(({ answered }) => !answered)
-  const attempts = asking.map(({ address }) => {
-    const state = 'connecting' as const
-    return { host, local: '*', remote: String(address), state, unread: 0, unsent: 0 }
-  })
-  const connections = [...machine.ends].map((end) => {
-    const unsent = end.queued + end.unsent
-    return { host, local: String(end.host), remote: String(end.peer), state: end.state, unread: end.unread, unsent }
-  })
-  const datagrams = machine.datagramPorts.listeners().map((port) => {
-    const state = 'datagrams' as const
-    return { host, local: String(port.host), remote: String(port.peer ?? '*'), state, unread: port.unread, unsent: 0 }
-  })
-  const children = machine.children.map(({ pid, address, stopped, unread }): SocketInfo => {
-    const state = stopped ? 'stopped' : 'running'
-    return { host, local: `pid ${pid}`, remote: String(address), state, unread: unread.output, unsent: unread.stdin }
-  })
-  return [...listeners, ...attempts, ...connections, ...datagrams, ...children]
+  const sockets: SocketInfo[] = []
+  const add = (
+    state: SocketInfo['state'],
+    local: Address | string,
+    remote: Address | string,
+    unread: number,
+    unsent: number,
+  ): void => {
+    sockets.push({ host: machine.name, local: String(local), remote: String(remote), state, unread, unsent })
+  }
+  for (const port of machine.ports.listeners()) add('listening', port.host, '*', port.waiting, 0)
+  for (const { address, answered } of machine.attempts) {
+    // One that is answered is a connection, even if its program is too busy to know.
+    if (!answered) add('connecting', '*', address, 0, 0)
+  }
+  for (const end of machine.ends) add(end.state, end.host, end.peer, end.unread, end.queued + end.unsent)
+  for (const port of machine.datagramPorts.listeners()) add('datagrams', port.host, port.peer ?? '*', port.unread, 0)
+  for (const { pid, address, stopped, unread } of machine.children) {
+    add(stopped ? 'stopped' : 'running', `pid ${pid}`, address, unread.output, unread.stdin)
+  }
+  return sockets
 }
 
 /** The same as lines of a table. */
