@@ -53,9 +53,11 @@ describe('every error', () => {
     for (const code of codes) expect(code).toMatch(/^ERR_[A-Z0-9_]+$/)
   })
 
-  it('of an attempt names whom it was to reach', () => {
+  it('of an attempt names whom it was to reach, and is a ConnectError unless it was we who gave it up', () => {
     for (const error of attempts) {
-      expect(error).toBeInstanceOf(couplet.ConnectError)
+      const gaveUp = error instanceof couplet.ConnectingCancelledError
+      expect(error).toBeInstanceOf(gaveUp ? couplet.CancelledError : couplet.ConnectError)
+      expect(error instanceof couplet.ConnectError).toBe(!gaveUp)
       expect(error.message).toMatch(/^(192\.0\.2\.1:10000|poem\.example): ./)
       expect(String(error.address)).toBe(error.message.split(': ')[0])
     }
