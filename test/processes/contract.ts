@@ -30,15 +30,15 @@ import { Patient, Witness } from './witness.ts'
 export interface ProcessWorld {
   readonly reactor: Reactor
   /** How to start one of the programs. */
-  command(name: ProgramName): readonly [executable: string, args?: readonly string[]]
+  readonly command: (name: ProgramName) => readonly [executable: string, args?: readonly string[]]
   /** Waits until it has happened. */
-  until(happened: () => boolean): Promise<void>
+  readonly until: (happened: () => boolean) => Promise<void>
   /** Waits for an outcome. */
-  outcome<T>(deferred: Deferred<T>): Promise<T>
+  readonly outcome: <T>(deferred: Deferred<T>) => Promise<T>
   /** Kills a process that is not a child of ours. */
-  kill(pid: number): void
+  readonly kill: (pid: number) => void
   /** Child processes, and timers, that are left. */
-  left(): { readonly children: number; readonly timers: number }
+  readonly left: () => { readonly children: number; readonly timers: number }
 }
 
 async function nothingIsLeft({ until, left }: ProcessWorld): Promise<void> {

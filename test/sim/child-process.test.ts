@@ -62,7 +62,7 @@ describe('an executable', () => {
     const start = (name: string, PATH?: string): unknown => {
       const child = outcome(host.reactor.spawn(new ProcessAddress(name), { env: { PATH } }))
       sim.advance()
-      return child.error === undefined ? 'runs' : String(child.error).replace(/^.*process: /, '')
+      return child.error === undefined ? 'runs' : (child.error as Error).message.replace(/^.*process: /, '')
     }
     expect([
       start('/bin/cat'),
@@ -423,7 +423,7 @@ describe('a fault', () => {
 describe('whoever looks at a world', () => {
   it('finds its child processes, and what waits in their pipes', () => {
     const { sim, host } = worldWith({
-      deaf: ({ stdout }) => void stdout.write('12345'),
+      deaf: ({ stdout }) => stdout.write('12345'),
     })
     const [, child] = started(sim, host, 'deaf')
     child.pauseProducing()
