@@ -182,6 +182,13 @@ describe('a wrong text', () => {
     )
   })
 
+  it.each([
+    ['a server of TLS', () => serverFromString(reactor, 'tls:443:privateKey=key.pem')],
+    ['a client of SSL, by its older name', () => clientFromString(reactor, 'SSL:poems.example:443')],
+  ])('says for %s what has to be passed in, since it is in files', (_, read) => {
+    expect(complaint(read).message.split('\n').at(-1)).toContain('[...standardParsers, ...tlsParsers(readFileSync)]')
+  })
+
   it('cannot write to a terminal', () => {
     const { message } = complaint(() => clientFromString(reactor, 'tcp:a:80:\x1b[2J\x9b2J\r\n\u202E=1'))
     expect(message.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u)

@@ -126,7 +126,10 @@ const haproxy: EndpointParser = {
   },
 }
 
-/** The types that come with the framework. `new Map([...standardParsers, ['mine', …]])` has one more. */
+/**
+ * The types that come with the framework, but for `tls`, which needs to read files ({@link tlsParsers}).
+ * `new Map([...standardParsers, ['mine', …]])` has one more.
+ */
 export const standardParsers: EndpointParsers = new Map([
   ['tcp', tcp],
   ['tcp6', tcp6],
@@ -175,7 +178,7 @@ function make<E>(
   if (form === undefined) {
     const known = [...parsers].filter(([, each]) => formOf(each) !== undefined).map(([name]) => name)
     const why = `no ${side} endpoint has the type ${JSON.stringify(type.value)}`
-    throw new InvalidEndpoint(text, type.position, why, `there are: ${known.join(', ')}`)
+    throw new InvalidEndpoint(text, type.position, why, `there are: ${known.join(', ')}${moreFor(type.value)}`)
   }
   if ('make' in form) {
     const read = (inner: string): E => make(reactor, parseDescription(inner), parsers, side, formOf)
@@ -189,4 +192,10 @@ function make<E>(
   const own = new EndpointArguments({ text, type, rest: rest.slice(0, split) }, { ...form, positional: [] })
   const endpoint = make(reactor, { text, type: inner, rest: rest.slice(split + 1) }, parsers, side, formOf)
   return form.wrap(reactor, endpoint, own)
+}
+
+/** What comes with the framework and is not among the {@link standardParsers}. */
+function moreFor(type: string): string {
+  if (!/^(tls|ssl)$/i.test(type)) return ''
+  return '; this one reads files: pass new Map([...standardParsers, ...tlsParsers(readFileSync)]) as well'
 }
