@@ -18,10 +18,9 @@ interface Manifest {
 /** The first version that the peer range allows. */
 const oldestRxJS = '7.8.0'
 /** As strict as users are. The declarations of the package are checked too. */
-const strictly =
-  '--strict --exactOptionalPropertyTypes --target es2023 --lib es2023,dom,esnext.disposable --module nodenext'.split(
-    ' ',
-  )
+const strictly = '--strict --exactOptionalPropertyTypes --target es2023 --module nodenext'.split(' ')
+/** A project for a page has to name these; one for Node has the types of Node, and needs no more. */
+const forPage = '--types --lib es2023,dom,esnext.disposable'.split(' ')
 /** What somebody writes who knows this one door. */
 const consumer = `
 import { fromDeferred, reactorScheduler, textLines, toDeferred } from 'couplet/rx'
@@ -32,6 +31,24 @@ const source = of(new TextEncoder().encode('two\\nlines\\n')).pipe(textLines(), 
 const sum: PromiseLike<number> = toDeferred(source, { take: 'last' })
 fromDeferred(toDeferred(source)).subscribe((length: number) => console.log(length))
 void [sum, timeout({ each: 1, scheduler: reactorScheduler(clock) })]
+`
+
+/** And who writes a program for Node. */
+const program = `
+import { Factory, LineReceiver } from 'couplet'
+import { react } from 'couplet/node'
+
+class Echo extends LineReceiver {
+  override lineReceived(line: Uint8Array) {
+    this.sendLine(line)
+  }
+}
+
+react(async (reactor) => {
+  const port = await reactor.listenTCP(0, Factory.forProtocol(() => new Echo()), { interface: '127.0.0.1' })
+  console.log('it listens')
+  await port.stopListening()
+})
 `
 
 const root = join(import.meta.dirname, '..')
@@ -55,8 +72,11 @@ try {
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', `rxjs@${oldestRxJS}`])
   for (const door of needRxJS) tryDoor(door)
   writeFileSync(join(home, 'consumer.ts'), consumer)
-  run('node', [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...strictly, 'consumer.ts'])
+  compile('consumer.ts', forPage)
   console.log(`a consumer of ${nameOf('./rx')} alone: types are right, and it prints ${run('node', ['consumer.js'])}`)
+  writeFileSync(join(home, 'program.ts'), program)
+  compile('program.ts', ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')])
+  console.log(`a program for Node: types are right, and it says: ${run('node', ['program.js'])}`)
   for (const command of Object.keys(bin)) {
     console.log(`${command} --version: ${run(join(home, 'node_modules', '.bin', command), ['--version'])}`)
   }
@@ -71,6 +91,10 @@ function nameOf(door: string): string {
 function importing(door: string): string[] {
   const says = `import * as door from '${nameOf(door)}'; console.log(Object.keys(door).length)`
   return ['--input-type=module', '--eval', says]
+}
+
+function compile(file: string, options: readonly string[]): void {
+  run('node', [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...strictly, ...options, file])
 }
 
 function tryDoor(door: string): void {
