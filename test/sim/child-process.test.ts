@@ -1,8 +1,10 @@
 /** Child processes of simulated hosts, where they are more than the contract says: crashes, faults, a world of their own. */
 import {
   clientFromString,
+  ClientService,
   connectProtocol,
   Factory,
+  LineReceiver,
   lintTrace,
   type ProcessEnding,
   ProcessAddress,
@@ -14,15 +16,19 @@ import {
   setTracer,
   SpawnError,
   StandardIOAddress,
+  toText,
   UnsupportedAddress,
 } from 'couplet'
 import {
   type Executable,
   type Executables,
+  faultKinds,
   type ScriptedProcess,
   Sim,
   type SimHost,
   type SimOptions,
+  type SimReactor,
+  simTestWith,
 } from 'couplet/sim'
 import { AccumulatingProtocol, successResultOf } from 'couplet/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -482,4 +488,57 @@ describe('whoever looks at a world', () => {
     expect(other.hash).not.toBe(one.hash)
     expect([...one.complaints, ...other.complaints]).toEqual([])
   })
+})
+
+class Question extends LineReceiver {
+  readonly #word: string
+  readonly #answered: () => void
+
+  constructor(word: string, answered: () => void) {
+    super()
+    this.#word = word
+    this.#answered = answered
+  }
+
+  override connectionMade(): void {
+    this.sendLine(this.#word)
+  }
+
+  override lineReceived(line: Uint8Array): void {
+    if (toText(line) === this.#word) this.#answered()
+  }
+}
+
+/** Keeps a worker, starts another one whenever it ends, and asks each question until it is answered. */
+function supervise(reactor: SimReactor, open: Set<string>): void {
+  const [word] = open
+  if (word === undefined) return
+  const answered = (): void => {
+    open.delete(word)
+    void service.stopService().addCallback(() => supervise(reactor, open))
+  }
+  const factory = Factory.forProtocol(() => new Question(word, answered))
+  const service = new ClientService(reactor, new ProcessEndpoint(reactor, '/bin/worker'), factory)
+  service.startService()
+}
+
+const simTest = simTestWith(it)
+const dangers = { seeds: 100, faults: [...faultKinds, 'kill'] } as const
+
+simTest('a supervisor whose workers are killed again and again has its answers in the end', dangers, (sim) => {
+  // It thinks for a while, which is when it is killed.
+  const worker: Executable = ({ reactor }) =>
+    new (class extends Protocol {
+      override dataReceived(chunk: Uint8Array): void {
+        reactor.callLater(2000, () => this.transport.write(chunk))
+      }
+    })()
+  const host = sim.host('host', { executables: { worker } })
+  const open = new Set(['roses', 'violets', 'sugar', 'you'])
+  host.run((reactor) => supervise(reactor, open))
+  sim.invariant('orphans see the end of their input', () =>
+    host.children.length > 2 ? `${host.children.length} workers` : undefined,
+  )
+  sim.eventually('all is answered', () => open.size === 0)
+  sim.eventually('no worker is left', () => host.children.length === 0)
 })
