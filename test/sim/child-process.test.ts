@@ -530,11 +530,11 @@ simTest('a supervisor whose workers are killed again and again has its answers i
   const worker: Executable = ({ reactor }) =>
     new (class extends Protocol {
       override dataReceived(chunk: Uint8Array): void {
-        reactor.callLater(2000, () => this.transport.write(chunk))
+        reactor.callLater(4000, () => this.transport.write(chunk))
       }
     })()
   const host = sim.host('host', { executables: { worker } })
-  const open = new Set(['roses', 'violets', 'sugar', 'you'])
+  const open = new Set(Array.from({ length: 15 }, (_, n) => `question ${n}`))
   host.run((reactor) => supervise(reactor, open))
   sim.invariant('orphans see the end of their input', () =>
     host.children.length > 2 ? `${host.children.length} workers` : undefined,
