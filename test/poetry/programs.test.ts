@@ -153,7 +153,7 @@ describe('the programs', () => {
       started.poetry('get-poetry', secure).ended,
     ])
     expect([trusting?.code, trusting?.stdout]).toEqual([0, builtInPoems[0].text + builtInPoems[1].text])
-    expect([careful?.code, careful?.stdout]).toEqual([69, ''])
+    expect([careful?.code, careful?.stdout]).toEqual([77, ''])
     expect(careful?.stderr).toMatch(/^get-poetry: .*certificate.*\n/)
   })
 

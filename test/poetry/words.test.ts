@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import {
+  AllAttemptsFailed,
   CannotListenError,
   ConnectError,
   ConnectionAborted,
@@ -9,6 +10,7 @@ import {
   FrameTooLong,
   NoRouteError,
   TCPTimedOutError,
+  TLSError,
 } from 'couplet'
 import { PoemCutOff } from 'couplet/poetry'
 import { describe, expect, it } from 'vitest'
@@ -78,6 +80,8 @@ describe('text from a stranger', () => {
 
 describe('the exit code', () => {
   const at = '127.0.0.1:10000'
+  const untrusted = new TLSError(at, 'verification', 'CERT_HAS_EXPIRED', 'not secure')
+  const cut = new TLSError(at, 'end', 'ERR_TLS_CUT', 'cut')
   const because = (code: string) => ({ cause: Object.assign(new Error(code), { code }) })
 
   it.each<[string, unknown, number]>([
@@ -97,6 +101,10 @@ describe('the exit code', () => {
       76,
     ],
     ['a port for root only', new CannotListenError(at, 'not permitted', because('EACCES')), 77],
+    ['a server that cannot prove who it is', untrusted, 77],
+    ['a host none of whose addresses can', new AllAttemptsFailed('nowhere', [untrusted, untrusted]), 77],
+    ['a certificate of ours that cannot be used', new CannotListenError(at, 'no', { cause: untrusted }), 77],
+    ['a poem that TLS did not end', new PoemCutOff(at, 5, new ConnectionLost('cut', { cause: cut })), 74],
     ['a stdout that was closed', because('EPIPE').cause, 141],
   ])('of %s', (_, error, code) => {
     expect(exitCodeFor(error)).toBe(code)

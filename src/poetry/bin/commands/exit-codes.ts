@@ -10,6 +10,7 @@ import {
   ConnectionClosed,
   DNSLookupError,
   ProtocolError,
+  TLSError,
   UnsupportedAddress,
 } from 'couplet'
 import { PoemCutOff } from '../../poetry-client.ts'
@@ -58,9 +59,11 @@ export function exitCodeFor(error: unknown): ExitCode {
   if (error instanceof TransformFailed) return exitCode.notTransformed
   if (error instanceof DNSLookupError) return exitCode.unknownHost
   if (error instanceof UnsupportedAddress) return exitCode.system
+  if (error instanceof PoemCutOff || error instanceof ConnectionClosed) return exitCode.incomplete
+  // Somebody is there, and is not trusted: to try again would not help.
+  if (causes(error).some((link) => link instanceof TLSError)) return exitCode.notPermitted
   if (error instanceof ConnectError) return exitCode.unavailable
   if (error instanceof CannotListenError) return exitCode.system
-  if (error instanceof PoemCutOff || error instanceof ConnectionClosed) return exitCode.incomplete
   return exitCode.internal
 }
 

@@ -43,7 +43,8 @@ Examples:
 
 It ends with 0 if every poem is whole; otherwise with 65 for a poem that could not be transformed,
 68 for an unknown host, 69 for a server that cannot be reached, 74 for a poem that was cut off, 75
-for one that took too long, 76 for one of more than 16 MiB.
+for one that took too long, 76 for one of more than 16 MiB, 77 for a server that cannot prove by its
+certificate who it is.
 `
 
 /** The command. */
