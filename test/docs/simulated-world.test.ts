@@ -10,11 +10,14 @@ import {
   Factory,
   Failure,
   IPv4Address,
+  type ProcessEnding,
+  ProcessEndpoint,
+  ProcessProtocol,
   Protocol,
   type Reactor,
   toText,
 } from 'couplet'
-import { certify, type Fault, type RandomStream, Sim, SimEscape, simTestWith } from 'couplet/sim'
+import { certify, type Executable, type Fault, type RandomStream, Sim, SimEscape, simTestWith } from 'couplet/sim'
 import { AccumulatingProtocol } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { reports } from '../reports.ts'
@@ -133,6 +136,59 @@ function busyServer() {
   return [before, client.text()]
 }
 
+class Shout extends Protocol {
+  override dataReceived(chunk: Uint8Array): void {
+    this.transport.write(toText(chunk).toUpperCase())
+  }
+}
+
+const shout: Executable = () => new Shout() // a protocol on stdin and stdout: it ends when that does
+
+const stubborn: Executable = (process) => {
+  process.stdout.write('working\n')
+  process.onSignal('SIGTERM', () => process.stderr.write('not yet\n'))
+  process.reactor.callLater(60_000, () => process.exit(3))
+}
+
+class Output extends ProcessProtocol {
+  out = ''
+  err = ''
+  ending: ProcessEnding | undefined
+  override outReceived(chunk: Uint8Array): void {
+    this.out += toText(chunk)
+  }
+  override errReceived(chunk: Uint8Array): void {
+    this.err += toText(chunk)
+  }
+  override processEnded(reason: ProcessEnding): void {
+    this.ending = reason
+  }
+}
+
+function impatient() {
+  const sim = new Sim()
+  const { reactor } = sim.host('here', { executables: { shout, stubborn } })
+  const seen = new Output()
+  reactor.spawnProcess(seen, '/bin/stubborn')
+  sim.advance(1000)
+  seen.transport.terminate({ killAfter: 5000 })
+  sim.advance(5000)
+  return [seen.out, seen.err, seen.ending?.signal] // 'working', 'not yet', and SIGKILL
+}
+
+/** The other one. */
+function shouting() {
+  const sim = new Sim()
+  const { reactor } = sim.host('here', { executables: { shout, stubborn } })
+  const protocol = new AccumulatingProtocol()
+  connectProtocol(new ProcessEndpoint(reactor, 'shout', [], { env: { PATH: '/bin' } }), protocol)
+  sim.advance()
+  protocol.transport.write('roses')
+  protocol.transport.loseWriteConnection()
+  sim.advance()
+  return [protocol.text(), protocol.closedReason?.name]
+}
+
 function partitioned() {
   const sim = new Sim({ latency: 20 })
   startEcho(sim)
@@ -244,6 +300,8 @@ describe('docs/simulated-world.md', () => {
     expect(twoHosts()).toEqual({ now: 100, heard: 'hello' })
     expect(overThePhone()).toBe(10_000)
     expect(busyServer()).toEqual(['', 'hello'])
+    expect(impatient()).toEqual(['working\n', 'not yet\n', 'SIGKILL'])
+    expect(shouting()).toEqual(['ROSES', 'ConnectionDone'])
     expect(partitioned()).toEqual(['', 'hello'])
     expect(proven()).toBeGreaterThan(1)
     expect(whoseClockIsWrong()).toMatchObject({ name: 'TLSError', code: 'CERT_HAS_EXPIRED' })
