@@ -90,7 +90,7 @@ export const inCore: readonly Mutant[] = [
   {
     breaks: 'a producer is not told that its connection is lost',
     file: connection,
-    from: 'this.#drop()\n    this.#stopProducer()',
+    from: 'this.#drop()\n    this.stopProducer()',
     to: 'this.#drop()',
   },
   {
