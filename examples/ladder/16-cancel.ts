@@ -6,7 +6,15 @@
  * whoever made it, and `getPoetry` hangs up. Ben cancels when he has his poem, and nothing happens. Try: cancel at
  * once; then the connection is not even made. Try: `new Deferred(() => console.log('given up'))`, and cancel that.
  */
-import { CancelledError, type ConnectionClosed, Factory, type Reactor, TCPClientEndpoint, toBytes } from 'couplet'
+import {
+  CancelledError,
+  ConnectingCancelledError,
+  type ConnectionClosed,
+  Factory,
+  type Reactor,
+  TCPClientEndpoint,
+  toBytes,
+} from 'couplet'
 import { react } from 'couplet/node'
 import { builtInPoems, getPoetry, PoetryProtocol } from 'couplet/poetry'
 import { numberOf } from './00-poets.ts'
@@ -30,7 +38,7 @@ export async function main(reactor: Reactor, seconds = '0.25') {
         return poem.split('\n')[0]
       },
       (failure) => {
-        failure.trap(CancelledError)
+        failure.trap(CancelledError, ConnectingCancelledError)
         console.log(`${name} has no poem: ${(failure.value as Error).cause}`)
       },
     )

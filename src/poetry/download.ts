@@ -5,6 +5,7 @@
  */
 import {
   CancelledError,
+  ConnectingCancelledError,
   type Deferred,
   deferredList,
   inlineCallbacks,
@@ -30,7 +31,7 @@ export function sequential<T>(jobs: readonly Job<T>[]): Deferred<readonly Settle
     const outcomes: Settled<T>[] = []
     for (const job of jobs) {
       const [outcome] = yield* deferredList([job()])
-      if (!outcome.ok && outcome.failure.value instanceof CancelledError) throw outcome.failure.value
+      if (!outcome.ok && isCancelled(outcome.failure.value)) throw outcome.failure.value
       outcomes.push(outcome)
     }
     return outcomes
@@ -40,4 +41,8 @@ export function sequential<T>(jobs: readonly Job<T>[]): Deferred<readonly Settle
 /** Starts all jobs now. Cancelling it cancels all of them. */
 export function concurrent<T>(jobs: readonly Job<T>[]): Deferred<readonly Settled<T>[]> {
   return deferredList(jobs.map((job) => job()))
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof CancelledError || error instanceof ConnectingCancelledError
 }

@@ -5,11 +5,11 @@
  * eyeballs"). Ancestor: `twisted.internet.endpoints.HostnameEndpoint`.
  */
 import type { Deferred } from '../deferred/deferred.ts'
-import { TimeoutError } from '../deferred/errors.ts'
+import { CancelledError, TimeoutError } from '../deferred/errors.ts'
 import { execute } from '../deferred/wrapping.ts'
 import type { IPAddress } from './address.ts'
 import { Attempts } from './attempts.ts'
-import { ConnectBindError, DNSLookupError, sayingWhere } from './errors.ts'
+import { ConnectBindError, ConnectingCancelledError, DNSLookupError } from './errors.ts'
 import type { DialOptions, Reactor } from './reactor.ts'
 import type { Connection } from './transport.ts'
 
@@ -73,7 +73,11 @@ export function dialHost(
       })
       return attempts.first
     })
-    .addErrback(sayingWhere(`${host}:${port}`))
+    .addErrback((failure) => {
+      const { value } = failure
+      if (value instanceof CancelledError) throw new ConnectingCancelledError(`${host}:${port}`, { cause: value })
+      return failure
+    })
 }
 
 /** @throws RangeError if `port` is not one that can be connected to */

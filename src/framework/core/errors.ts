@@ -6,7 +6,6 @@
  * another error lies beneath it, a `cause`. Ancestor: `twisted.internet.error`.
  */
 import { CancelledError } from '../deferred/errors.ts'
-import type { Failure } from '../deferred/failure.ts'
 import type { Address } from './address.ts'
 
 /** A host or an address as text, for a message. @inline */
@@ -77,21 +76,15 @@ export class TCPTimedOutError extends ConnectError {
   }
 }
 
-/**
- * You cancelled the attempt; `cause` is the CancelledError of the Deferred. This is one as well, and no ConnectError:
- * nothing is wrong with the server.
- */
-export class ConnectingCancelledError extends CancelledError {
+/** You cancelled the attempt; `cause` is the CancelledError. */
+export class ConnectingCancelledError extends ConnectError {
   static {
     this.prototype.name = 'ConnectingCancelledError'
   }
   override readonly code: string = 'ERR_CONNECTING_CANCELLED'
-  /** Whom we tried to reach. */
-  readonly address: Subject
 
   constructor(address: Subject, options?: ErrorOptions) {
-    super(`${address}: the attempt to connect was cancelled`, options)
-    this.address = address
+    super(address, 'the attempt to connect was cancelled', options)
   }
 }
 
@@ -99,16 +92,6 @@ export class ConnectingCancelledError extends CancelledError {
 export function attemptCancelled(address: Subject, reason: unknown): ConnectingCancelledError {
   const cause = new CancelledError(undefined, reason === undefined ? {} : { cause: reason })
   return new ConnectingCancelledError(address, { cause })
-}
-
-/** An errback for the whole of an attempt: whoever cancelled it is told whom it was to reach. */
-export function sayingWhere(address: Subject): (failure: Failure) => Failure {
-  return (failure) => {
-    const { value } = failure
-    // A subclass says more than we could.
-    if (!(value instanceof CancelledError) || value.constructor !== CancelledError) return failure
-    throw new ConnectingCancelledError(address, { cause: value })
-  }
 }
 
 /** None of a host's addresses could be reached. The message says of each why, up to eight of them. */

@@ -115,22 +115,20 @@ export class QueueUnderflow extends Error {
 const longestCauseChain = 16
 
 /**
- * The CancelledError that `error` is, or that caused it, the first of them if one caused another; a timeout is more than a
- * cancellation and answers for itself.
+ * The CancelledError that `error` is, or that caused it; a timeout is more than a cancellation and answers for itself.
  *
  * @returns undefined for anything else
  */
 export function cancellationIn(error: unknown): CancelledError | undefined {
-  let found: CancelledError | undefined
   try {
     let link: unknown = error
     for (let steps = 0; steps < longestCauseChain && link instanceof Error; steps++) {
-      if (link instanceof CancelledError) found = link
-      if (link instanceof TimeoutError) break
+      if (link instanceof CancelledError) return link
+      if (link instanceof TimeoutError) return undefined
       link = link.cause
     }
   } catch {
     // A `cause` that throws when it is read says nothing.
   }
-  return found
+  return undefined
 }

@@ -4,11 +4,12 @@
  * Ancestor: `_WrappingFactory` of `twisted.internet.endpoints`.
  */
 import { attach } from '../core/attach.ts'
-import { sayingWhere } from '../core/errors.ts'
+import { ConnectingCancelledError } from '../core/errors.ts'
 import { type Factory, startUsing, stopUsing } from '../core/factory.ts'
 import type { Protocol } from '../core/protocol.ts'
 import type { Connection } from '../core/transport.ts'
 import { Deferred } from '../deferred/deferred.ts'
+import { CancelledError } from '../deferred/errors.ts'
 import { report } from '../deferred/reporter.ts'
 import { type ConnectOptions, refuseClientFactory } from './endpoint.ts'
 
@@ -26,7 +27,13 @@ export function connectOver<P extends Protocol>(
   const begun = new Deferred<void>()
   if (signal?.aborted === true) begun.cancel(signal.reason)
   else begun.callback()
-  const connected = begun.addCallback(() => connect(dial, factory)).addErrback(sayingWhere(where))
+  const connected = begun
+    .addCallback(() => connect(dial, factory))
+    .addErrback((failure) => {
+      const { value } = failure
+      if (value instanceof CancelledError) throw new ConnectingCancelledError(where, { cause: value })
+      return failure
+    })
   return signal === undefined ? connected : connected.addSignal(signal)
 }
 

@@ -5,7 +5,7 @@
  * Ancestor: `twisted.application.internet.ClientService`.
  */
 import type { Clock, DelayedCall } from '../core/clock.ts'
-import { ConnectError, ConnectingCancelledError, ConnectionClosed } from '../core/errors.ts'
+import { ConnectError, ConnectionClosed } from '../core/errors.ts'
 import { type Factory, startUsing, stopUsing } from '../core/factory.ts'
 import { asError } from '../core/guard.ts'
 import type { Protocol } from '../core/protocol.ts'
@@ -250,7 +250,7 @@ export class ClientService<P extends Protocol> extends Service {
     this.#failures++
     this.#become({ is: 'closing', reason })
     for (const connection of this.#open) connection.abortConnection(asError(reason))
-    const expected = [ConnectError, ConnectingCancelledError, ConnectionClosed].some((each) => reason instanceof each)
+    const expected = reason instanceof ConnectError || reason instanceof ConnectionClosed
     if (!this.#waiting.fail(reason) && !expected)
       report({ error: reason, what: `${this} could not connect to ${this.#endpoint}`, subject: this })
     this.#goOn()

@@ -2,7 +2,15 @@
  * Attempts to connect to a name with several addresses, some of them dead, by people who lose patience: each comes to an
  * end in its time, and of what was given up nothing is left.
  */
-import { CancelledError, Factory, HostnameEndpoint, Protocol, TCPClientEndpoint, withPolicies } from 'couplet'
+import {
+  CancelledError,
+  ConnectingCancelledError,
+  Factory,
+  HostnameEndpoint,
+  Protocol,
+  TCPClientEndpoint,
+  withPolicies,
+} from 'couplet'
 import { serve, type System } from './poetry-system.ts'
 import { Watch } from './watch.ts'
 
@@ -145,7 +153,7 @@ export const givenUp: System<Visit> = {
           },
           ({ value }) => {
             settle()
-            const isCancelled = value instanceof CancelledError
+            const isCancelled = value instanceof CancelledError || value instanceof ConnectingCancelledError
             if (cancelled && !isCancelled) wrong.push(`given up, and failed with ${String(value)}`)
             if (!cancelled && isCancelled) wrong.push('cancelled by nobody')
           },
