@@ -136,12 +136,6 @@ export const inCore: readonly Mutant[] = [
     to: 'const returned = undefined',
   },
   {
-    breaks: 'the end overtakes what a protocol that is held back has yet to hear',
-    file: connection,
-    from: 'if (!this.#losing && (this.#paused || this.#stalled || this.#protocol === undefined)) {',
-    to: 'if (!this.#losing && (this.#paused || this.#protocol === undefined)) {',
-  },
-  {
     breaks: 'what a peer says behind our end is read for ever',
     file: connection,
     from: 'if (ending.discarded > mostDiscarded) this.#stopLingering()',

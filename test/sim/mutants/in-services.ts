@@ -98,12 +98,6 @@ export const inServices: readonly Mutant[] = [
     to: '',
   },
   {
-    breaks: 'who is stopped while it starts is not undone',
-    file: service,
-    from: "if (this.#state === 'stopping') {\n      this.#undo()\n      return\n    }\n    this.#become('running')",
-    to: "this.#become('running')",
-  },
-  {
     breaks: 'who is started while it stops stays away',
     file: service,
     from: "if (this.#state === 'stopped' && this.#startsAwaited.length > 0) this.#beginStart()",

@@ -25,6 +25,8 @@ interface Part {
   readonly length: number
   /** So many milliseconds it rests after each chunk that it has heard. */
   readonly rest: number
+  /** After so many milliseconds it breaks off, if it has not ended by then. */
+  readonly breaksOff?: number | undefined
 }
 
 /** Says the pattern, and looks whether it hears the pattern. */
@@ -49,7 +51,8 @@ class Speaker extends Protocol {
   }
 
   override connectionMade(): void {
-    const { length } = this.#part
+    const { length, breaksOff } = this.#part
+    if (breaksOff !== undefined) this.#clock.callLater(breaksOff, () => this.transport.abortConnection())
     for (let from = 0; from < length; from += 1000) this.transport.write(pattern(Math.min(1000, length - from), from))
     this.transport.loseWriteConnection()
   }
@@ -96,8 +99,12 @@ function forwarding(sim: Sim, errands: readonly Errand[], answer: Part): SimHost
   const watch = new Watch()
   const wrong: string[] = []
   const complain = (what: string): void => void wrong.push(what)
+  const moods = sim.random('moods')
   sim.host('server').run((reactor) => {
-    const speakers = Factory.forProtocol(() => new Speaker(answer, reactor, complain))
+    const speakers = Factory.forProtocol(() => {
+      const breaksOff = moods.chance(1, 5) ? moods.pick([0, 10, 100, 1000]) : undefined
+      return new Speaker({ ...answer, breaksOff }, reactor, complain)
+    })
     reactor.listenTCP(80, withPolicies(speakers, watch.server), bothSpeakAtLength)
   })
   const forwarder = sim.host('forwarder')

@@ -4,6 +4,8 @@
  */
 import {
   ClientService,
+  type ConnectionClosed,
+  ConnectionDone,
   deferLater,
   EndpointService,
   Factory,
@@ -28,9 +30,11 @@ interface Deed {
 const duration = 60_000
 /** Milliseconds that connections have to finish. */
 const drain = 1000
-/** Milliseconds that a step takes, up or down. */
+/** Milliseconds that a step down takes. */
 const step = 100
-const names = ['first', 'second', 'third']
+/** The steps, and how long it takes to come up there. The last one takes longer than anybody has who gives it up. */
+const steps = { first: 100, second: 100, third: 5000 }
+const names = Object.keys(steps) as (keyof typeof steps)[]
 
 /** Takes its time, and looks whether it is its turn. */
 class Step extends Service {
@@ -38,19 +42,22 @@ class Step extends Service {
   readonly #up: string[]
   readonly #wrong: (what: string) => void
 
-  constructor(name: string, reactor: Reactor, up: string[], wrong: (what: string) => void) {
+  readonly #ms: number
+
+  constructor(name: keyof typeof steps, reactor: Reactor, up: string[], wrong: (what: string) => void) {
     super()
     this.setName(name)
+    this.#ms = steps[name]
     this.#reactor = reactor
     this.#up = up
     this.#wrong = wrong
   }
 
   protected override starting(): ServiceWork {
-    if (names[this.#up.length] !== this.name)
+    if (String(names[this.#up.length]) !== this.name)
       this.#wrong(`${this.name} starts after ${this.#up.join(', ') || 'nothing'}`)
     this.#up.push(this.name!)
-    return deferLater(this.#reactor, step)
+    return deferLater(this.#reactor, this.#ms)
   }
 
   protected override stopping(): ServiceWork {
@@ -67,10 +74,14 @@ class Household {
   readonly #up: string[] = []
   #deeds = 0
   #calls = 0
+  /** The last that it was told is to start. */
+  #wanted = false
   /** It is stopped, and nobody has started it since. */
   away = true
   /** How many connections its program has. */
   talking = 0
+  /** How the last of them ended. */
+  reason: ConnectionClosed | undefined
 
   constructor(host: SimHost, services: readonly Service[], wrong: (what: string) => void) {
     this.#host = host
@@ -91,7 +102,7 @@ class Household {
     return left > 0 ? `${name} has ${sockets} sockets, ${this.talking} connections and ${timers} timers` : undefined
   }
 
-  at(ms: number, what: 'start' | 'stop'): void {
+  at(ms: number, what: 'start' | 'stop' | 'look'): void {
     this.#deeds++
     this.#host.reactor.callLater(ms, () => {
       this.#deeds--
@@ -101,19 +112,26 @@ class Household {
 
   start(): void {
     this.#calls++
+    this.#wanted = true
     this.away = false
     this.#services.startService().addErrback(() => undefined)
+  }
+
+  /** By now it has come up, if that was the last that it was told. */
+  look(): void {
+    if (!this.away && this.#wanted && !this.#services.running)
+      this.#wrong(`${this.#host.name} was started, and does not run`)
   }
 
   stop(): void {
     const { reactor } = this.#host
     const call = ++this.#calls
+    this.#wanted = false
     const before = reactor.now()
     this.#services.stopService().addCallback(() => {
       if (call !== this.#calls) return
       const took = reactor.now() - before
-      // Each step may have to come up before it goes down.
-      if (took > drain + 2 * names.length * step + 1) this.#wrong(`${this.#host.name} took ${took} ms to stop`)
+      if (took > drain + names.length * step + 1) this.#wrong(`${this.#host.name} took ${took} ms to stop`)
       if (this.#up.length > 0) this.#wrong(`it has stopped, and ${this.#up.join(', ')} run`)
       this.away = true
     })
@@ -139,8 +157,9 @@ class Talking extends LineReceiver {
     this.#heard(this, line)
   }
 
-  override connectionLost(): void {
+  override connectionLost(reason: ConnectionClosed): void {
     this.#household.talking--
+    this.#household.reason = reason
   }
 }
 
@@ -156,6 +175,8 @@ export const household: System<Deed> = {
         where: random.pick(['server', 'client']),
         what: random.pick(['start', 'start', 'stop']),
       })),
+    // Who leaves has a second to say goodbye.
+    knobs: ({ latency = 0, loss: _loss, ...drawn }) => ({ ...drawn, latency: Math.min(latency, 100) }),
   },
   stage(sim, deeds) {
     const wrong: string[] = []
@@ -193,17 +214,25 @@ export const household: System<Deed> = {
     for (const { at, where, what } of deeds) households[where].at(at, what)
     // In the end both run for long enough to talk to each other, and then no more.
     let before = { answers: 0, ticks: 0 }
-    for (const one of [server, client]) one.at(duration + 1000, 'start')
+    for (const one of [server, client]) {
+      one.at(duration, 'look')
+      one.at(duration + 1000, 'start')
+    }
     sim.after(duration + 1000, () => (before = { answers, ticks }))
     const goodbye = duration + 200_000
-    for (const one of [client, server]) one.at(goodbye, 'stop')
+    client.at(goodbye, 'stop')
+    server.at(goodbye + 10_000, 'stop')
     sim.after(goodbye, () => {
       if (answers === before.answers) complain('nothing was answered')
       if (ticks === before.ticks) complain('no timer was called')
     })
+    sim.after(goodbye + 10_000, () => {
+      for (const { reason } of [client, server])
+        if (!(reason instanceof ConnectionDone)) complain(`without need, the end was ${String(reason)}`)
+    })
     sim.invariant('everything has its order and its time', () => wrong[0])
     sim.invariant('of what was stopped nothing is left', () => server.left ?? client.left)
-    sim.eventually('both have stopped', () => server.away && client.away && sim.now > goodbye, 3_600_000)
+    sim.eventually('both have stopped', () => server.away && client.away && sim.now > goodbye + 10_000, 3_600_000)
     sim.eventually('nobody is connected', () => sim.connections === 0, 3_600_000)
   },
 }

@@ -2,7 +2,15 @@
  * Connections that begin in the clear and go on with TLS: what was said in the clear stays outside, what is secret goes
  * nowhere else, an end without a goodbye is none, and whoever waits for TLS is told.
  */
-import { type ConnectionClosed, ConnectionDone, Factory, LineReceiver, TCPClientEndpoint, toText } from 'couplet'
+import {
+  type Clock,
+  type ConnectionClosed,
+  ConnectionDone,
+  Factory,
+  LineReceiver,
+  TCPClientEndpoint,
+  toText,
+} from 'couplet'
 import { certify } from 'couplet/sim'
 import { serve, type System } from './poetry-system.ts'
 
@@ -17,13 +25,15 @@ interface Visit {
 const identity = certify({ names: ['server'] })
 const ca = identity.cert
 
-/** Goes on with TLS when it is asked to, and then says again what it hears. */
+/** Goes on with TLS when it is asked to, and then says again what it hears, after a while. */
 class Server extends LineReceiver {
+  readonly #clock: Clock
   readonly #wrong: (what: string) => void
   #secure = false
 
-  constructor(wrong: (what: string) => void) {
+  constructor(clock: Clock, wrong: (what: string) => void) {
     super()
+    this.#clock = clock
     this.#wrong = wrong
   }
 
@@ -38,7 +48,7 @@ class Server extends LineReceiver {
     } else if (!this.#secure || !text.startsWith('secret')) {
       this.#wrong(`${text} was heard ${this.#secure ? 'as a secret' : 'in the clear'}`)
     } else {
-      this.sendLine(line)
+      this.#clock.callLater(300, () => this.sendLine(line))
     }
   }
 }
@@ -52,6 +62,9 @@ interface Told {
   over(complete: boolean): void
   wrong(what: string): void
 }
+
+/** So many secrets are said before one of them was heard. */
+const first = 5
 
 /** Says its secrets as soon as it may, in memory that it uses again, and leaves when it has heard them all. */
 class Client extends LineReceiver {
@@ -73,7 +86,7 @@ class Client extends LineReceiver {
   override lineReceived(line: Uint8Array): void {
     const text = toText(line)
     if (text === 'go' && !this.#secure) this.#begin()
-    else if (text === `secret ${this.#heard}`) this.#heard++
+    else if (text === `secret ${this.#heard}`) this.#say(this.#heard++ + first)
     else this.#told.wrong(`${text} was heard, and secret ${this.#heard} would be next`)
     if (this.#heard === this.#visit.secrets) this.transport.loseConnection()
   }
@@ -87,11 +100,14 @@ class Client extends LineReceiver {
       },
       () => this.#told.settled(),
     )
+    for (let number = 0; number < first; number++) this.#say(number)
+  }
+
+  #say(number: number): void {
+    if (number >= this.#visit.secrets) return
     const memory = new Uint8Array(100)
-    for (let number = 0; number < this.#visit.secrets; number++) {
-      const { written } = new TextEncoder().encodeInto(`secret ${number}\r\n`, memory)
-      this.transport.write(memory.subarray(0, written))
-    }
+    const { written } = new TextEncoder().encodeInto(`secret ${number}\r\n`, memory)
+    this.transport.write(memory.subarray(0, written))
     memory.fill(0)
   }
 
@@ -124,7 +140,7 @@ export const secured: System<Visit> = {
       serve(
         reactor,
         80,
-        Factory.forProtocol(() => new Server(complain)),
+        Factory.forProtocol(() => new Server(reactor, complain)),
       ),
     )
     const { reactor } = sim.host('client')
