@@ -245,6 +245,7 @@ describe('a process that exits', () => {
     })
     const [seen, child] = started(sim, host, 'flood', new Patient())
     sim.advance(1000)
+    expect(sim.explain()).toContain('process:["/bin/flood"]: exits when 131072 bytes are read')
     child.abortConnection()
     sim.advance()
     expect(seen.ended).toMatchObject({ signal: 'SIGKILL' })
@@ -278,6 +279,26 @@ describe('a signal', () => {
       ['data', 1000],
       ['timer', 1000],
     ])
+  })
+
+  it('waits for a process that computes, if that wants to do something about it', () => {
+    const heard: number[] = []
+    const { sim, host } = worldWith({
+      program: (process) => {
+        process.onSignal('SIGUSR1', () => void heard.push(sim.now))
+        process.reactor.busy(500)
+      },
+    })
+    const [seen, child] = started(sim, host, 'program')
+    child.signalProcess('SIGUSR1')
+    sim.advance(499)
+    expect(heard).toEqual([])
+    sim.advance(1)
+    expect(heard).toEqual([500])
+    host.children[0]?.reactor.busy(500)
+    child.signalProcess('SIGTERM')
+    sim.advance()
+    expect(seen.exited?.signal).toBe('SIGTERM')
   })
 
   it('waits for a process that is stopped, unless it is SIGKILL', () => {

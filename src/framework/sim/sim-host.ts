@@ -101,10 +101,7 @@ export class SimHost {
 
   /** The program computes for so many milliseconds: nothing of it runs until then, and the network goes on. */
   busy(ms: number): void {
-    if (!(ms >= 0 && ms < Infinity)) throw new RangeError(`a program is busy for 0 or more milliseconds, not ${ms}`)
-    const us = Math.round(ms * 1000)
-    trace?.at('busy', this.#reactor, { us, p: this.#reactor })
-    this.process.busy(us)
+    this.#reactor.busy(ms)
   }
 
   /** Stops the program where it is, as SIGSTOP does, until {@link resume}: its connections stay, and nobody reads them. */

@@ -105,6 +105,14 @@ export class SimReactor extends Reactor {
     return this.#timers.add(ms, f)
   }
 
+  /** The program computes for so many milliseconds: nothing of it runs until then, and the world goes on. */
+  busy(ms: number): void {
+    if (!(ms >= 0 && ms < Infinity)) throw new RangeError(`a program is busy for 0 or more milliseconds, not ${ms}`)
+    const us = Math.round(ms * 1000)
+    trace?.at('busy', this, { us, p: this })
+    this.process.busy(us)
+  }
+
   /** The calls that are to come, in the order in which they will be made. */
   pendingCalls(): readonly DelayedCall[] {
     return this.#timers.pending()

@@ -415,6 +415,7 @@ export class Sim {
 }
 
 /** A child process, for whoever asks why nothing happens any more. */
-function stateOf({ pid, address, stopped, reactor }: ScriptedProcess): string {
-  return `    pid ${pid}, ${address}: ${stopped ? 'stopped' : 'runs'}, ${reactor.pendingCalls().length} timers`
+function stateOf({ pid, address, stopped, exiting, unread, reactor }: ScriptedProcess): string {
+  const state = exiting ? `exits when ${unread.output} bytes are read` : stopped ? 'stopped' : 'runs'
+  return `    pid ${pid}, ${address}: ${state}, ${reactor.pendingCalls().length} timers`
 }

@@ -114,6 +114,11 @@ export class ScriptedProcess {
     return this.reactor.process.stopped
   }
 
+  /** Whether it has said `exit`, and waits for whoever reads what it wrote. */
+  get exiting(): boolean {
+    return this.#exiting !== undefined
+  }
+
   /** Bytes that were written to its stdin, or by it, and have not been read. */
   get unread(): { readonly stdin: number; readonly output: number } {
     const { stdin, stdout, stderr } = this.#plan
