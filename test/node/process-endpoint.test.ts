@@ -18,12 +18,12 @@ import { NodeReactor } from 'couplet/node'
 import { AccumulatingProtocol } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
 import { ScriptedReactor } from '../scripted-reactor.ts'
-import { turns, until } from './loopback.ts'
+import { ReactorByHand, turns, until } from './loopback.ts'
 
 const reactor = new NodeReactor()
 
-function shell(text: string, options = {}): ProcessEndpoint {
-  return new ProcessEndpoint(reactor, '/bin/sh', ['-c', text], { stderr: 'ignore', ...options })
+function shell(text: string, options = {}, on = reactor): ProcessEndpoint {
+  return new ProcessEndpoint(on, '/bin/sh', ['-c', text], { stderr: 'ignore', ...options })
 }
 
 describe('a process endpoint', () => {
@@ -74,18 +74,19 @@ describe('a process endpoint', () => {
     expect(await protocol.whenClosed()).toBeInstanceOf(ConnectionDone)
   })
 
-  it('one that closes its pipes and stays, by SIGTERM', async () => {
-    const text = 'exec >&- <&-; exec sleep 1000'
-    const protocol = await connectProtocol(shell(text, { linger: 20 }), new AccumulatingProtocol())
+  it.each([
+    ['one that closes its pipes and stays', 'SIGTERM', 20, ''],
+    ['one that ignores that', 'SIGKILL', 40, 'trap "" TERM;'],
+  ])('%s, by %s', async (_, signal, after, trap) => {
+    const reactor = new ReactorByHand()
+    const endpoint = shell(`${trap} exec >&- <&-; exec sleep 1000`, { linger: 20 }, reactor)
+    const protocol = await connectProtocol(endpoint, new AccumulatingProtocol())
+    await until(() => protocol.transport.disconnecting)
+    // Its pipes are closed here, too.
+    await turns(20)
+    reactor.clock.advance(after)
     const reason = await protocol.whenClosed()
-    expect(reason.cause).toMatchObject({ signal: 'SIGTERM' })
-  })
-
-  it('one that ignores that, by SIGKILL', async () => {
-    const text = 'trap "" TERM; exec >&- <&-; exec sleep 1000'
-    const protocol = await connectProtocol(shell(text, { linger: 20 }), new AccumulatingProtocol())
-    const reason = await protocol.whenClosed()
-    expect(reason.cause).toMatchObject({ signal: 'SIGKILL' })
+    expect(reason.cause).toMatchObject({ signal })
   })
 
   it('one that takes nothing of what was written, at once when that has lasted too long', async () => {
