@@ -166,8 +166,12 @@ export function losesConnections(test: Define): void {
       // All that we had to say is with the peer: that the peer has more to say is no loss of ours.
       ended(near, 'ConnectionDone', 'the near end')
       same(near.calls, ['made', 'lost'], 'what the near end was told')
-      far.transport.write('and this')
-      await stage.settle()
+      // A peer that read no further was closed with or without a reset, as its chunks fell: the one for the first word may
+      // be what the second one meets.
+      for (let word = 0; word < 2 && far.losses === 0; word++) {
+        far.transport.write('and this')
+        await stage.settle()
+      }
       ended(far, stage.brokenByPeer, 'the far end')
     },
     'half close',
