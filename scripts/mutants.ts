@@ -25,6 +25,9 @@ const mostTime = 600_000
 const hunt = 'test/sim/mutants/hunt.program.ts'
 const folder = join(import.meta.dirname, '..', '.cache', 'mutants')
 
+/** Ends what runs. */
+const cut = new AbortController()
+
 /** How it went: caught; or it survived, ran on and on, or could not even be loaded, none of which counts. */
 type Fate = { readonly is: 'caught'; readonly by: Catch } | { readonly is: 'survived' | 'hung' | 'broken' }
 
@@ -39,7 +42,8 @@ async function tryOut(mutant: Mutant | undefined, name: string): Promise<Fate> {
   if (!applied) throw new Error(`${mutant?.file} is not part of what is tried`)
   const file = join(folder, name)
   writeFileSync(file, code)
-  const options = { timeout: mutant === undefined ? 0 : mostTime, killSignal: 'SIGKILL' } as const
+  const { signal } = cut
+  const options = { timeout: mutant === undefined ? 0 : mostTime, killSignal: 'SIGKILL', signal } as const
   return new Promise((resolve) => {
     execFile(process.execPath, [file, String(seeds)], options, (error, stdout, stderr) => {
       if (error === null && stdout === '') resolve({ is: 'survived' })
@@ -104,6 +108,7 @@ rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    cut.abort()
     sum()
     process.exit()
   })

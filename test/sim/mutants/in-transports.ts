@@ -1,4 +1,4 @@
-/** Defects of TLS that begins in the middle of a connection, and of datagrams. */
+/** Defects of TLS, in the middle of a connection and as it is modelled, and of datagrams. */
 import type { Mutant } from './mutant.ts'
 
 const connection = 'framework/core/stream-connection.ts'
@@ -60,6 +60,24 @@ export const inTransports: readonly Mutant[] = [
     file: connection,
     from: 'if (cut !== undefined) this.#ending.cut ??= cut\n',
     to: '',
+  },
+  {
+    breaks: 'a certificate that nobody has vouched for is accepted, in simulation',
+    file: 'framework/sim/tls/session.ts',
+    from: 'if (problem !== undefined && insecure === undefined) this.#fail',
+    to: 'if (problem !== undefined && insecure !== undefined) this.#fail',
+  },
+  {
+    breaks: 'an end over simulated TLS says no goodbye',
+    file: 'framework/sim/network/sim-connection.ts',
+    from: 'if (this.#session === undefined || this.#sendRecord(goodbye(), finish)) finish()',
+    to: 'finish()',
+  },
+  {
+    breaks: 'what has come over simulated TLS is delivered to who has paused',
+    file: 'framework/sim/tls/session.ts',
+    from: "(this.#state === 'secure' && this.#outside.reading)",
+    to: "this.#state === 'secure'",
   },
   /* ---------------------------------------------------------------- datagrams */
   {

@@ -18,12 +18,15 @@ import { serve, type System } from './poetry-system.ts'
 interface Visit {
   readonly at: number
   readonly secrets: number
-  /** Somebody on the way puts a line behind the last one in the clear, as if it had been said in secret. */
-  readonly sneaks: boolean
+  /**
+   * What goes wrong the first time, if anything does: somebody on the way puts a line behind the last one in the clear, as
+   * if it had been said in secret; or the client has never heard of who vouches for the server.
+   */
+  readonly trouble: 'none' | 'sneaks' | 'stranger'
 }
 
 const identity = certify({ names: ['server'] })
-const ca = identity.cert
+const stranger = certify({ names: ['stranger'] })
 
 /** Goes on with TLS when it is asked to, and then says again what it hears, after a while. */
 class Server extends LineReceiver {
@@ -80,7 +83,7 @@ class Client extends LineReceiver {
   }
 
   override connectionMade(): void {
-    this.transport.write(this.#visit.sneaks ? 'STARTTLS\r\nsneaked\r\n' : 'STARTTLS\r\n')
+    this.transport.write(this.#visit.trouble === 'sneaks' ? 'STARTTLS\r\nsneaked\r\n' : 'STARTTLS\r\n')
   }
 
   override lineReceived(line: Uint8Array): void {
@@ -93,6 +96,7 @@ class Client extends LineReceiver {
 
   #begin(): void {
     this.#told.begins()
+    const { cert: ca } = this.#visit.trouble === 'stranger' ? stranger : identity
     this.transport.startTLS({ role: 'client', serverName: 'server', ca }).addCallbacks(
       () => {
         this.#secure = true
@@ -128,7 +132,7 @@ export const secured: System<Visit> = {
       Array.from({ length: random.between(1, 4) }, () => ({
         at: random.below(20_000),
         secrets: random.between(1, 30),
-        sneaks: random.chance(1, 3),
+        trouble: random.pick(['none', 'none', 'sneaks', 'stranger']),
       })),
     // A handshake has 10 s.
     knobs: ({ latency = 0, ...drawn }) => ({ ...drawn, latency: Math.min(latency, 500) }),
@@ -150,13 +154,13 @@ export const secured: System<Visit> = {
     for (const visit of visits) {
       const go = (present: Visit): void => {
         // Who was disturbed comes again, and is let alone.
-        const again = (): void => void reactor.callLater(1000, () => go({ ...visit, sneaks: false }))
+        const again = (): void => void reactor.callLater(1000, () => go({ ...visit, trouble: 'none' }))
         const told: Told = {
           begins: () => unsettled++,
           settled: () => unsettled--,
           wrong: complain,
           over(complete) {
-            if (complete && present.sneaks) complain('what was put in did not matter')
+            if (complete && present.trouble !== 'none') complain(`all went well, although: ${present.trouble}`)
             if (complete) open--
             else again()
           },
