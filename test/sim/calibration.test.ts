@@ -36,7 +36,8 @@ function inSimulation(script: Script, seed: number, maxVersion: TLSVersion | und
   // The kernels of loopback hold megabytes.
   const buffer = chance.pick([65_536, 4 << 20])
   const latency = chance.pick([0, 0.01, 1])
-  const sim = new Sim({ seed, ties: 'shuffled', latency, sendBuffer: buffer, receiveBuffer: buffer })
+  const ends = chance.pick(['when read', 'at once'] as const)
+  const sim = new Sim({ seed, ties: 'shuffled', latency, ends, sendBuffer: buffer, receiveBuffer: buffer })
   const [client, server] = [sim.host('near').reactor, sim.host('far').reactor]
   const accepted = new Deferred<Connection>()
   const place = new IPv4Address('TCP', '10.0.0.2', 1)

@@ -1,4 +1,4 @@
-/** What the contract of transports is held to in simulated worlds: ten networks that do their worst, and a file system. */
+/** What the contract of transports is held to in simulated worlds: eleven networks that do their worst, and a file system. */
 import { type Address, type Connection, Deferred, IPv4Address, type TLSVersion, UNIXAddress } from 'couplet'
 import { certify, Sim, type SimOptions } from 'couplet/sim'
 import type { TransportWorld } from 'couplet/testing'
@@ -16,6 +16,7 @@ export interface Adversity {
 export const adversities: readonly Adversity[] = [
   { name: 'in an order that chance decides', settled: 0, options: { ties: 'shuffled' } },
   { name: 'in another order, over some distance', settled: 1000, options: { ties: 'shuffled', latency: 3, seed: 2 } },
+  { name: 'whose ends are told at once', settled: 0, options: { ends: 'at once' } },
   { name: 'in packets of 500 bytes', settled: 0, options: { segmentSize: 500 } },
   { name: 'in pieces of any size', settled: 0, options: { delivery: 'random' } },
   { name: 'in pieces as large as can be', settled: 1000, options: { delivery: 'joined', latency: 1 } },
@@ -30,7 +31,15 @@ export const adversities: readonly Adversity[] = [
   {
     name: 'over all that at once',
     settled: 4000,
-    options: { latency: 3, jitter: 5, bandwidth: 2e7, segmentSize: 16_384, delivery: 'joined', ties: 'shuffled' },
+    options: {
+      latency: 3,
+      jitter: 5,
+      bandwidth: 2e7,
+      segmentSize: 16_384,
+      delivery: 'joined',
+      ends: 'at once',
+      ties: 'shuffled',
+    },
     losses: true,
   },
 ]

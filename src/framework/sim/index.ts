@@ -17,7 +17,7 @@ export { type ClockOptions } from './wall-clock.ts'
 
 /* its network */
 export { type Link, type SlowOptions } from './network/link.ts'
-export { type Delivery, type LinkOptions } from './network/link-options.ts'
+export { type Delivery, type Ends, type LinkOptions } from './network/link-options.ts'
 export { type NameAnswer } from './network/name-service.ts'
 export { type Packet, type Rule, type Verdict } from './network/packet.ts'
 export { type SocketInfo } from './network/sockets.ts'

@@ -15,6 +15,13 @@ export type Delivery =
   /** All that is there, joined: up to 64 KiB. */
   | 'joined'
 
+/** When a program that has stopped reading, and has read all there was, learns that its peer has ended. */
+export type Ends =
+  /** When it reads again. */
+  | 'when read'
+  /** As soon as the end is here, as Node tells it; and once both have ended, the socket closes by itself. */
+  | 'at once'
+
 /** What a link is like, in one direction. What is left out is as in a `new Sim()`. */
 export interface LinkOptions {
   /** Milliseconds from one end to the other. 0 unless given. */
@@ -41,6 +48,8 @@ export interface LinkOptions {
   readonly longestDatagram?: number
   /** How the bytes come to the program: `as sent` unless given. */
   readonly delivery?: Delivery
+  /** How the end of a connection comes to a program that does not read: `when read` unless given. */
+  readonly ends?: Ends
   /** Bytes in a connection's send buffer. 64 KiB unless given. */
   readonly sendBuffer?: number
   /** Bytes in a connection's receive buffer. 64 KiB unless given. */
@@ -58,6 +67,7 @@ export interface LinkTerms {
   readonly stragglers: number
   readonly longestDatagram: number
   readonly delivery: Delivery
+  readonly ends: Ends
   readonly sendBuffer: number
   readonly receiveBuffer: number
 }
@@ -72,6 +82,7 @@ const plain: LinkTerms = {
   stragglers: 0,
   longestDatagram: 65_527,
   delivery: 'as sent',
+  ends: 'when read',
   sendBuffer: 65_536,
   receiveBuffer: 65_536,
 }
@@ -82,7 +93,7 @@ const plain: LinkTerms = {
  * @throws RangeError if one of them cannot be
  */
 export function linkTerms(options: LinkOptions, before: LinkTerms = plain): LinkTerms {
-  const { latency, jitter, bandwidth, segmentSize, delivery, sendBuffer, receiveBuffer } = options
+  const { latency, jitter, bandwidth, segmentSize, delivery, ends, sendBuffer, receiveBuffer } = options
   const { loss, duplicates, stragglers, longestDatagram } = options
   return {
     latency: latency === undefined ? before.latency : microseconds('a latency', latency),
@@ -94,6 +105,7 @@ export function linkTerms(options: LinkOptions, before: LinkTerms = plain): Link
     stragglers: stragglers === undefined ? before.stragglers : millionths('what comes late', stragglers),
     longestDatagram: longestDatagram === undefined ? before.longestDatagram : whole('a datagram', longestDatagram),
     delivery: delivery ?? before.delivery,
+    ends: ends ?? before.ends,
     sendBuffer: sendBuffer === undefined ? before.sendBuffer : whole('a buffer', sendBuffer),
     receiveBuffer: receiveBuffer === undefined ? before.receiveBuffer : whole('a buffer', receiveBuffer),
   }

@@ -138,13 +138,17 @@ export class Pipe {
     return this.#losses + this.#lostBack > 0
   }
 
-  /** Whether the end was sent, and whether it has arrived. */
+  /** Whether the end was sent, whether it has arrived, and whether the process has heard of it. */
   get endSent(): boolean {
     return this.#end !== 'none'
   }
 
   get endArrived(): boolean {
     return this.#end === 'arrived' || this.#end === 'read'
+  }
+
+  get endRead(): boolean {
+    return this.#end === 'read'
   }
 
   /** Takes bytes; their memory belongs to the pipe from now on. @param bytes no more than {@link roomFor} said */
@@ -182,6 +186,7 @@ export class Pipe {
   stopReading(): void {
     this.#reading = false
     this.#timeline.cancel(this.#reads)
+    this.#readSoon()
   }
 
   /** The receiver's socket is closed: what it has not read is lost, and what arrives from now on is refused. */
@@ -348,8 +353,10 @@ export class Pipe {
   }
 
   #readSoon(): void {
-    if (!this.#reading || this.#reads.due) return
-    if (this.#unread.size > 0 || this.#end === 'arrived') this.#timeline.schedule(this.#reads)
+    if (this.#receiverGone || this.#reads.due) return
+    const isOver = this.#unread.size === 0 && this.#end === 'arrived'
+    const reads = this.#reading || (isOver && this.#path.terms.ends === 'at once')
+    if (reads && (isOver || this.#unread.size > 0)) this.#timeline.schedule(this.#reads)
   }
 
   #answer(): void {

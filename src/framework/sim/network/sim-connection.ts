@@ -71,6 +71,7 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
 
   /** The socket is closed, or was reset by either side. */
   #gone = false
+  #isFinished = false
   readonly #finished: SimEvent
   readonly #closed: SimEvent
 
@@ -80,7 +81,11 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
     this.machine = machine
     this.process = reactor.process
     this.#timeline = timeline
-    this.#finished = new SimEvent(reactor.process, 'program', scrambled(key + 1), () => this.finished())
+    this.#finished = new SimEvent(reactor.process, 'program', scrambled(key + 1), () => {
+      this.#isFinished = true
+      this.finished()
+      this.#closesItself()
+    })
     this.#closed = new SimEvent(reactor.process, 'program', scrambled(key + 2), () => this.closed())
     this.#deciphers = new SimEvent(reactor.process, 'program', scrambled(key + 3), () => this.#session?.read())
     machine.ends.add(this)
@@ -255,6 +260,7 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
   readsEnd(): void {
     if (this.#session === undefined) this.peerFinished()
     else this.#session.inputEnds()
+    this.#closesItself()
   }
 
   refuses(): void {
@@ -357,6 +363,11 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
     this.#leave()
     this.#out.closeSender()
     this.#breaks(error)
+  }
+
+  /** Both ends have ended, which the program, where it does not read, may not have heard yet. */
+  #closesItself(): void {
+    if (this.#isFinished && this.#in.endRead && this.#session === undefined) this.#goneWith(false)
   }
 
   /** The kernel gives it up; the program hears of it now, or as soon as it can. */

@@ -41,6 +41,7 @@ const turns: readonly [times: number, turn: (random: RandomStream) => Knobs][] =
   [10, () => ({ ties: 'shuffled' })],
   [4, (random) => ({ duplicates: random.between(1, 50) })],
   [4, (random) => ({ stragglers: random.between(1, 50) })],
+  [6, () => ({ ends: 'at once' })],
 ]
 
 /** What the world of this seed is like. */
