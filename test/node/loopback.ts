@@ -139,10 +139,12 @@ export class Loopback implements TransportWorld {
 
 /** A raw socket that hears what it says, for the rest of the test. */
 async function echoing(): Promise<Socket> {
-  const server = await listening(createServer((socket) => socket.on('error', () => {}).pipe(socket)))
+  const server = await listening(createServer())
   const socket = connectSocket(addressOf(server).port, '127.0.0.1').setNoDelay()
-  await once(socket, 'connect')
+  const [far] = (await once(server, 'connection')) as [Socket]
+  far.pipe(far)
   onTestFinished(() => {
+    far.destroy()
     socket.destroy()
   })
   return socket
