@@ -136,6 +136,18 @@ export const inCore: readonly Mutant[] = [
     to: 'const returned = undefined',
   },
   {
+    breaks: 'who was held back never hears of the end that came meanwhile',
+    file: connection,
+    from: 'this.#tellOfFIN()\n    return returned',
+    to: 'return returned',
+  },
+  {
+    breaks: 'the end overtakes what a protocol that is held back has yet to hear',
+    file: connection,
+    from: 'if (!this.#losing && (this.#paused || this.#stalled || this.#protocol === undefined)) {',
+    to: 'if (!this.#losing && (this.#paused || this.#protocol === undefined)) {',
+  },
+  {
     breaks: 'what a peer says behind our end is read for ever',
     file: connection,
     from: 'if (ending.discarded > mostDiscarded) this.#stopLingering()',
