@@ -5,8 +5,8 @@
  * Look at the queue of Deferreds: a reply is for whoever has waited longest, so commands need not wait for each other.
  * `gatherResults(names.map((name) => redis.command('GET', name)))` is one round trip. Try: `CLIENT TRACKING ON`.
  */
-import { clientFromString, type ConnectionClosed, connectProtocol, type Data, Deferred, escaped } from 'couplet'
-import { fail, join, type PushProducer, RemoteProtocolError, toBytes, toText } from 'couplet'
+import { clientFromString, type ConnectionClosed, connectProtocol, type Data, Deferred, escaped, fail } from 'couplet'
+import { join, Outbox, RemoteProtocolError, toBytes, toText } from 'couplet'
 import { react } from 'couplet/node'
 import { RedisError, type Reply, ReplyReceiver } from './resp.ts'
 
@@ -15,9 +15,10 @@ export class Redis extends ReplyReceiver {
   readonly #waiting = new Map<number, { answer: Deferred<Reply>; pushed: boolean }>()
   #asked = 0
   #answered = 0
-  /** Requests that there is no room for yet, so that to ask 100,000 things at once does not cost the connection. */
-  #unsent: Uint8Array[] = []
-  #room = true
+  /** Keeps what there is no room for yet, so that to ask 100,000 things at once does not cost the connection. */
+  readonly #outbox = new Outbox(this)
+  /** So many bytes at most; beyond that it does. */
+  readonly maxUnsent = 64 * 1024 * 1024
   #lost: ConnectionClosed | undefined
   readonly #told: (push: Reply[]) => void
 
@@ -35,10 +36,9 @@ export class Redis extends ReplyReceiver {
     if (this.#lost !== undefined) return fail(this.#lost)
     const parts = [name, ...args].map((part) => toBytes(typeof part === 'number' ? String(part) : part))
     const pieces = parts.flatMap((part) => [toBytes(`$${part.length}\r\n`), part, toBytes('\r\n')])
-    this.#unsent.push(join([toBytes(`*${parts.length}\r\n`), ...pieces]))
     const answer = new Deferred<Reply>()
     this.#waiting.set(this.#asked++, { answer, pushed })
-    if (this.#room) this.#send()
+    this.#outbox.send(join([toBytes(`*${parts.length}\r\n`), ...pieces]))
     return answer
   }
 
@@ -70,29 +70,6 @@ export class Redis extends ReplyReceiver {
     else if (reply instanceof RedisError) waiting.answer.errback(reply)
     else waiting.answer.callback(reply)
   }
-
-  /** Sends until there is no room. While we are registered we are told, and replies are read in any case. */
-  #send(): void {
-    this.#room = true
-    this.transport.registerProducer(this.#producer, true)
-    let sent = 0
-    while (this.#room && sent < this.#unsent.length) this.transport.write(this.#unsent[sent++]!)
-    this.#unsent = this.#unsent.slice(sent)
-    if (this.#room) this.transport.unregisterProducer()
-  }
-
-  readonly #producer: PushProducer = {
-    pauseProducing: () => {
-      this.#room = false
-    },
-    resumeProducing: () => {
-      this.transport.unregisterProducer()
-      this.#send()
-    },
-    stopProducing: () => {
-      this.#unsent = []
-    },
-  }
 }
 
 /** A reply for people, as redis-cli shows it. What the server has stored is not to command the terminal. */
@@ -100,15 +77,15 @@ export function shown(reply: Reply): string {
   if (reply instanceof Uint8Array) return escaped(reply, reply.length)
   if (Array.isArray(reply)) return `[${reply.map(shown).join(', ')}]`
   if (reply instanceof Map) return `{${[...reply].map(([key, value]) => `${shown(key)}: ${shown(value)}`).join(', ')}}`
-  return reply instanceof RedisError ? reply.message : String(reply)
+  const text = reply instanceof RedisError ? reply.message : String(reply)
+  return text.replaceAll(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 if (process.argv[1] === import.meta.filename) {
   react(async (reactor, ...words) => {
-    const [first = '', ...rest] = words
-    const isEndpoint = /^(tcp|unix|tls):/.test(first)
-    const [name = 'PING', ...args] = isEndpoint ? rest : words
-    const endpoint = clientFromString(reactor, isEndpoint ? first : 'tcp:127.0.0.1:6379')
+    const isEndpoint = /^(tcp|unix):/.test(words[0] ?? '')
+    const endpoint = clientFromString(reactor, isEndpoint ? words.shift()! : 'tcp:127.0.0.1:6379')
+    const [name = 'PING', ...args] = words
     const redis = await connectProtocol(endpoint, new Redis((push) => console.log(shown(push))))
     console.log(shown(await redis.command(name, ...args).addTimeout(5000, reactor)))
     if (/subscribe$/i.test(name)) await reactor.whenStopped()

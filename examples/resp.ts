@@ -4,16 +4,8 @@
  * Look at the two steps: a decoder that cuts the stream into pieces, each of which is there or is not; and a receiver
  * that builds replies from them, so that a reply of a million parts is not begun anew with each chunk that comes.
  */
-import {
-  type Decoder,
-  type FrameBuffer,
-  FrameReceiver,
-  FrameTooLong,
-  IncompleteFrame,
-  LineDecoder,
-  RemoteProtocolError,
-  toText,
-} from 'couplet'
+import { type Decoder, type FrameBuffer, FrameReceiver, FrameTooLong, IncompleteFrame } from 'couplet'
+import { LineDecoder, RemoteProtocolError, toText } from 'couplet'
 
 export type Reply = string | number | bigint | boolean | null | Uint8Array | RedisError | Reply[] | Map<Reply, Reply>
 
@@ -59,7 +51,8 @@ export class PieceDecoder implements Decoder<Piece> {
     if (!/^[-+]?\d{1,400}$/.test(text)) throw new RemoteProtocolError(`no number: ${JSON.stringify(text.slice(0, 40))}`)
     const number = Number(text)
     if (kind === ':' || kind === '(') return { value: Number.isSafeInteger(number) ? number : BigInt(text) }
-    if (!(number >= 0 && number <= most)) throw new FrameTooLong(number, most, 'reply')
+    if (!/^\d/.test(text)) throw new RemoteProtocolError(`no length: ${JSON.stringify(text)}`)
+    if (number > most) throw new FrameTooLong(number, most, 'reply')
     if ('$!='.includes(kind)) this.#string = number
     return { begins: kind, parts: '$!='.includes(kind) ? 1 : '%|'.includes(kind) ? 2 * number : number }
   }
@@ -81,8 +74,7 @@ export abstract class ReplyReceiver extends FrameReceiver<Piece> {
     if ('value' in piece) this.#valueReceived(piece.value)
     else if (this.#open.push({ ...piece, values: [] }) > deepest) this.frameRefused(new RemoteProtocolError('too deep'))
     // What has all its parts now is a part itself.
-    for (let last = this.#open.at(-1); last?.values.length === last?.parts; last = this.#open.at(-1)) {
-      if (last === undefined) return
+    for (let last; (last = this.#open.at(-1)) && last.values.length === last.parts;) {
       this.#open.pop()
       if (last.begins === '>') {
         if (this.#open.length === 0) this.#size = 0

@@ -1,4 +1,6 @@
 /** The Redis example and its wire format, without a server: replies in any chunking, and garbage. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { ConnectionAborted, type Deferred, toBytes, toText } from 'couplet'
 import { connected, everyChunking, failureResultOf, type StringTransport, successResultOf } from 'couplet/testing'
 import { describe, expect, it } from 'vitest'
@@ -111,17 +113,18 @@ describe('a client of Redis', () => {
 
   it('sends no more than there is room for, and the rest when there is', () => {
     const { redis, transport } = client()
-    redis.command('A')
     // A full connection says so while it is written to.
     const write = transport.write.bind(transport)
     transport.write = (data) => {
       write(data)
       ;(transport.producer as { pauseProducing?: () => void } | undefined)?.pauseProducing?.()
     }
-    for (const name of ['B', 'C', 'D']) redis.command(name)
-    expect(transport.text().match(/[A-D]/g)).toEqual(['A', 'B'])
-    for (let turn = 0; turn < 3; turn++) (transport.producer as { resumeProducing(): void }).resumeProducing()
-    expect(transport.text().match(/[A-D]/g)).toEqual(['A', 'B', 'C', 'D'])
+    redis.command('A', 'x'.repeat(65_536))
+    for (const name of ['B', 'C']) redis.command(name)
+    expect(transport.text().match(/[A-C]/g)).toEqual(['A'])
+    transport.write = write
+    ;(transport.producer as { resumeProducing(): void }).resumeProducing()
+    expect(transport.text().match(/[A-C]/g)).toEqual(['A', 'B', 'C'])
     expect(transport.producer).toBeUndefined()
   })
 
@@ -133,7 +136,8 @@ describe('a client of Redis', () => {
     ['*1\r\n'.repeat(40), 'too deep'],
     ['$99999999\r\n', 'a reply of 99999999 bytes or more was offered'],
     ['*99999999\r\n', 'a reply of 99999999 bytes or more was offered'],
-    ['$-2\r\n', 'a reply of -2 bytes'],
+    ['$-2\r\n', 'no length: "-2"'],
+    ['*+2\r\n', 'no length: "+2"'],
     [`+${'x'.repeat(70_000)}`, 'a line of 65537 bytes or more was offered'],
   ])('aborts when the server says %j', (bytes, why) => {
     const { transport } = client()
@@ -151,6 +155,24 @@ describe('a client of Redis', () => {
     transport.end()
     const reason = failureResultOf(answer, ConnectionAborted).value as Error
     expect(reason.cause).toEqual(new RedisError("ERR unknown command 'HELLO'"))
+  })
+
+  it.each<[Reply, string]>([
+    ['\x1b[31mred\r', '\\x1b[31mred\\x0d'],
+    [[new RedisError('ERR \x9b')], '[ERR \\x9b]'],
+    [new Map<Reply, Reply>([['\x07', toBytes('\x07')]]), '{\\x07: "\\x07"}'],
+    ['poésie', 'poésie'],
+  ])('shows %j without a byte that could command a terminal', (reply, harmless) => {
+    expect(shown(reply)).toBe(harmless)
+  })
+
+  it('has fewer than 150 lines of code, its wire format and its command line included', () => {
+    const code = ['redis.ts', 'resp.ts'].flatMap((name) =>
+      readFileSync(join(import.meta.dirname, '../../examples', name), 'utf8')
+        .split('\n')
+        .filter((line) => line.trim() !== '' && !/^\s*(\/\/|\/?\*)/.test(line)),
+    )
+    expect(code.length).toBeLessThan(150)
   })
 
   it('survives strangers', () => {

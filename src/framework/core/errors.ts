@@ -259,18 +259,22 @@ export class SendQueueOverflow extends Error {
   readonly code: string = 'ERR_SEND_QUEUE_OVERFLOW'
   /** How many bytes would have been waiting. */
   readonly offered: number
-  /** How many may wait (`maxSendQueue`). */
+  /** How many may wait. */
   readonly limit: number
 
-  /** @param slower what the program can do to write no faster than it leaves */
+  /**
+   * @param slower what the program can do to write no faster than it leaves
+   * @param option what the limit is called
+   */
   constructor(
     peer: Subject,
     offered: number,
     limit: number,
     slower = 'register a producer, so that a slow peer pauses it',
+    option = 'maxSendQueue',
   ) {
     super(
-      `${peer}: ${offered} bytes would be waiting to be sent, the limit is ${limit} (${slower}, or raise maxSendQueue)`,
+      `${peer}: ${offered} bytes would be waiting to be sent, the limit is ${limit} (${slower}, or raise ${option})`,
     )
     this.offered = offered
     this.limit = limit

@@ -20,7 +20,7 @@ import type { Command } from './command.ts'
 import { CommandLocator, type Responder } from './command-locator.ts'
 import { AmpProtocolError } from './errors.ts'
 import { questionBox } from './message-boxes.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox } from '../../framing/outbox.ts'
 
 /** What goes with a call: nothing, if nothing has to. @inline */
 type CallArguments<A> = Partial<A> extends A ? [values?: A] : [values: A]

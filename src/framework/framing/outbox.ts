@@ -1,27 +1,47 @@
 /**
- * What is to be sent leaves in its order: at once, or when the transport has room, or when TLS is there.
+ * What is to be sent leaves in its order: at once, or when the peer has taken what was sent before.
  *
  * No ancestor: Twisted's AMP writes whatever there is, and so holds as much as a peer that does not read lets pile up.
  * Towards the transport this is a producer for as long as there is no room, so that closing waits for what waits here.
  */
-import { SendQueueOverflow } from '../../core/errors.ts'
-import type { PushProducer } from '../../core/producer.ts'
-import { highWater } from '../../core/stream-connection.ts'
-import type { Transport } from '../../core/transport.ts'
+import { type Data, toBytes } from '../core/bytes.ts'
+import { SendQueueOverflow } from '../core/errors.ts'
+import type { PushProducer } from '../core/producer.ts'
+import { highWater } from '../core/stream-connection.ts'
+import type { Transport } from '../core/transport.ts'
 
 /** Shared by all in which nothing waits; nothing is ever added to it. */
 const nothing: Uint8Array[] = []
 
-/** Whose boxes they are. */
+/** How many bytes may wait unless the owner says otherwise. */
+const mostUnsent = 16_777_216
+
+/** Who sends; a protocol, in most cases. */
 export interface OutboxOwner {
+  /** There from `connectionMade` on, and so is what can be sent. */
   readonly transport: Transport
-  /** How many bytes may wait here. Beyond that the connection is aborted with SendQueueOverflow. */
-  readonly maxUnsent: number
+  /** How many bytes may wait here: 16 MiB unless given. Beyond that the connection is aborted with SendQueueOverflow. */
+  readonly maxUnsent?: number | undefined
 }
 
+/**
+ * For a protocol that may have more to send than fits into the transport's queue (1 MiB, and then the connection is
+ * aborted): a client that asks ten thousand questions at once. Without it, a transport that is full reads nothing either,
+ * and two peers that both wait for the other to read wait for ever; with it, answers are read while questions wait.
+ *
+ * Nobody else may be registered as a producer of the transport.
+ *
+ * @example
+ * class Client extends LineReceiver {
+ *   readonly #outbox = new Outbox(this)
+ *   ask(question: string) {
+ *     this.#outbox.send(`${question}\r\n`)
+ *   }
+ * }
+ */
 export class Outbox implements PushProducer {
   readonly #owner: OutboxOwner
-  readonly #roomMade: () => void
+  readonly #roomMade: (() => void) | undefined
   #waiting: Uint8Array[] = nothing
   /** How many of them have left already. */
   #gone = 0
@@ -32,7 +52,7 @@ export class Outbox implements PushProducer {
   #held = false
 
   /** @param roomMade is called when nothing waits any more, after something did */
-  constructor(owner: OutboxOwner, roomMade: () => void) {
+  constructor(owner: OutboxOwner, roomMade?: () => void) {
     this.#owner = owner
     this.#roomMade = roomMade
   }
@@ -42,19 +62,26 @@ export class Outbox implements PushProducer {
     return this.#held
   }
 
-  /** @returns whether it left; if not, it waits here */
-  send(box: Uint8Array): boolean {
+  /** How many bytes wait here. */
+  get unsent(): number {
+    return this.#size
+  }
+
+  /** @returns whether it left; if not, it waits here, and is not to be changed */
+  send(data: Data): boolean {
+    const bytes = toBytes(data)
     if (!this.#full && !this.#held) {
-      this.#write(box)
+      this.#write(bytes)
       if (!this.#full) this.#unregister()
       return true
     }
     if (this.#waiting === nothing) this.#waiting = []
-    this.#waiting.push(box)
-    this.#size += box.length
-    const { transport, maxUnsent } = this.#owner
+    this.#waiting.push(bytes)
+    this.#size += bytes.length
+    const { transport, maxUnsent = mostUnsent } = this.#owner
     if (this.#size > maxUnsent) {
-      transport.abortConnection(new SendQueueOverflow(transport.peer, this.#size, maxUnsent))
+      const slower = 'send more when the peer has taken what it has'
+      transport.abortConnection(new SendQueueOverflow(transport.peer, this.#size, maxUnsent, slower, 'maxUnsent'))
       this.drop()
     }
     return false
@@ -91,6 +118,8 @@ export class Outbox implements PushProducer {
 
   stopProducing(): void {
     this.#registered = false
+    // What is sent from now on, the transport drops.
+    this.#full = false
     this.drop()
   }
 
@@ -98,24 +127,24 @@ export class Outbox implements PushProducer {
 
   #flush(): void {
     while (this.#gone < this.#waiting.length && !this.#full && !this.#held) {
-      const box = this.#waiting[this.#gone++]!
-      this.#size -= box.length
-      this.#write(box)
+      const bytes = this.#waiting[this.#gone++]!
+      this.#size -= bytes.length
+      this.#write(bytes)
     }
     if (this.#full || this.#held) return
     this.drop()
     this.#unregister()
-    this.#roomMade()
+    this.#roomMade?.()
   }
 
-  #write(box: Uint8Array): void {
+  #write(bytes: Uint8Array): void {
     const { transport } = this.#owner
     // Whoever is to be told that there is room again is registered before there is none.
-    if (!this.#registered && transport.queued + box.length > highWater) {
+    if (!this.#registered && transport.queued + bytes.length > highWater) {
       this.#registered = true
       transport.registerProducer(this, true)
     }
-    transport.write(box)
+    transport.write(bytes)
   }
 
   #unregister(): void {
