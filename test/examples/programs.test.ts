@@ -1,6 +1,7 @@
 /** The examples as programs: each is started as a user starts it, is spoken to, and ends with 0 at Ctrl-C. */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -130,5 +131,46 @@ describe('the example', () => {
     const { code, stderr } = await program.ended
     expect(code).toBe(1)
     expect(stderr).toMatch(/^redis: unix:\/nowhere\/redis: .+\n$/)
+  })
+
+  it('rx-chat says who is there, and what is said', async () => {
+    const program = started.example('rx-chat', here)
+    const [port = 0] = await portsOf(program)
+    await say(port, 'hello\n')
+    await program.prints(/ is gone$/)
+    expect((await endsWell(program)).replaceAll(/127\.0\.0\.1:\d+/g, 'ann')).toBe(
+      'ann: is here\nann: hello\nann: is gone\n',
+    )
+  })
+
+  it('rx-word-count counts words', async () => {
+    const program = started.example('rx-word-count', here)
+    const [port = 0] = await portsOf(program)
+    await say(port, 'the sea, the sea\n')
+    await program.prints(/^(the 2, sea 2|sea 2, the 2)$/)
+    await endsWell(program)
+  })
+
+  it('rx-rate-limit has its answers and ends; rx-reconnect stays, until it is told to go', async () => {
+    const server = started.example('shout', here)
+    const [port = 0] = await portsOf(server)
+    const limited = started.example('rx-rate-limit', `tcp:127.0.0.1:${port}`, 'how')
+    const faithful = started.example('rx-reconnect', `tcp:127.0.0.1:${port}`, 'rain')
+    expect(await limited.ended).toEqual({ code: 0, stdout: '"HOW"\n', stderr: '' })
+    await faithful.prints(/^"JOIN RAIN"$/)
+    expect(await endsWell(faithful)).toBe('"JOIN RAIN"\n')
+    await endsWell(server)
+  })
+
+  it('that somebody writes is started here, or by a test of its own', () => {
+    const elsewhere = ['port-forward.ts']
+    const itself = readFileSync(import.meta.filename, 'utf8')
+    const programs = readdirSync('examples').filter(
+      (file) => file.endsWith('.ts') && /^\s*react\(/m.test(readFileSync(`examples/${file}`, 'utf8')),
+    )
+    expect(programs.length).toBeGreaterThan(10)
+    for (const file of programs.filter((each) => !elsewhere.includes(each))) {
+      expect(itself).toContain(`started.example('${file.slice(0, -'.ts'.length)}'`)
+    }
   })
 })
