@@ -170,7 +170,7 @@ export const heldBack: System<Errand> = {
     operations: (random) =>
       Array.from({ length: random.between(1, 2) }, () => ({
         at: random.below(20_000),
-        length: random.below(400_000),
+        length: random.chance(1, 4) ? random.below(400_000) : random.below(3000),
         rest: random.pick([0, 100, 500]),
       })),
     knobs: forMuch,

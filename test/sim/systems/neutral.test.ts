@@ -1,14 +1,9 @@
 /** What is neutral in the framework, beside poetry, on bad networks and under faults. */
 import { simTestWith } from 'couplet/sim'
 import { it } from 'vitest'
-import { longAnswers } from './answers-system.ts'
-import { givenUp } from './attempts-system.ts'
-import { conversing, observed } from './bridge-system.ts'
+import { observed } from './bridge-system.ts'
 import { calls, client, draining } from './calling-system.ts'
-import { datagrams } from './datagram-system.ts'
 import { forward, heldBack } from './forwarding-system.ts'
-import { household } from './household-system.ts'
-import { secured } from './secured-system.ts'
 import { framing, policies } from './talking-system.ts'
 
 const simTest = simTestWith(it)
@@ -21,13 +16,3 @@ simTest('a server that drains is empty when it has stopped', draining.options, d
 simTest('a port forward passes on what was said, both ways, and its end', forward.options, forward.stage)
 simTest('a port forward holds back who is faster, and keeps nothing', heldBack.options, heldBack.stage)
 simTest('an Observable of messages is silent once it was left', observed.options, observed.stage)
-simTest('guests come, speak and leave at any moment, and are heard', conversing.options, conversing.stage)
-simTest('an attempt that is given up settles once and leaves nothing', givenUp.options, givenUp.stage)
-simTest(
-  'long answers are held back in the middle of a chunk, and all are heard',
-  longAnswers.options,
-  longAnswers.stage,
-)
-simTest('a connection that goes on with TLS keeps its secrets', secured.options, secured.stage)
-simTest('datagrams come whole and from whom they say, or not at all', datagrams.options, datagrams.stage)
-simTest('of services that were stopped nothing is left', household.options, household.stage)
