@@ -75,7 +75,7 @@ export class DelayedCall {
   delay(ms: number): void {
     this.#mustBeWaiting()
     if (!Number.isFinite(ms)) throw new RangeError(`a delay is a finite number of milliseconds, not ${ms}`)
-    this.#time += ms
+    this.#time = this.#queue.after(this.#time, ms)
     this.#queue.moved(this)
   }
 

@@ -11,6 +11,8 @@ import { DelayedCall, type Clock } from './clock.ts'
 export class TimerQueue {
   readonly #clock: Clock
   readonly #earliestChanged: () => void
+  /** The moment so many milliseconds after another one. */
+  readonly after: (time: number, ms: number) => number
   /** A binary heap ordered by time, then by order. A call knows its position, so that cancelling frees it at once. */
   readonly #heap: DelayedCall[] = []
   #orders = 0
@@ -18,10 +20,17 @@ export class TimerQueue {
   /**
    * @param clock whose time counts
    * @param earliestChanged is called when {@link next} may have changed, so that a real clock can arm its timer anew
+   * @param after the moment so many milliseconds after another one, on a clock that does not know all moments: the first
+   *   that it knows and that is not earlier. Their sum unless given
    */
-  constructor(clock: Clock, earliestChanged: () => void = () => {}) {
+  constructor(
+    clock: Clock,
+    earliestChanged: () => void = () => {},
+    after: (time: number, ms: number) => number = (time, ms) => time + ms,
+  ) {
     this.#clock = clock
     this.#earliestChanged = earliestChanged
+    this.after = after
   }
 
   /** How many calls are to come. */
@@ -72,7 +81,7 @@ export class TimerQueue {
 
   /** The moment `ms` from now. @throws RangeError if `ms` is not a number of milliseconds that can pass */
   due(ms: number): number {
-    if (Number.isFinite(ms) && ms >= 0) return this.#clock.now() + ms
+    if (Number.isFinite(ms) && ms >= 0) return this.after(this.#clock.now(), ms)
     throw new RangeError(`a delay is a number of milliseconds, 0 or more, not ${ms}`)
   }
 

@@ -83,7 +83,7 @@ export class SimReactor extends Reactor {
         timeline.schedule(this.#nextTurn)
       },
     })
-    this.#timers = new TimerQueue(this, () => this.#armTimers())
+    this.#timers = new TimerQueue(this, () => this.#armTimers(), after)
     this.#timerDue = this.#event(1, () => this.#callTimer())
     this.#nextTurn = this.#event(2, () => this.#begin())
     trace?.at('proc', this, { name, clock: 'virtual' })
@@ -273,7 +273,20 @@ function failed(error: Error): Deferred<never> {
   return deferred
 }
 
-/** A time in milliseconds, never earlier; but what is only rounding (0.1 + 0.2) is not rounded up. */
-function microseconds(ms: number): number {
-  return Math.ceil(ms * 1000 - 0.001)
+/** A moment of the timeline, which is in milliseconds here, in its whole microseconds. */
+function microseconds(moment: number): number {
+  return Math.round(moment * 1000)
+}
+
+/**
+ * The moment `ms` after another one: the first that the clock can show at which no less than `ms` have passed, whether
+ * somebody counts them or adds them up as milliseconds, which are not exact. So no timer is ever early.
+ */
+function after(moment: number, ms: number): number {
+  let us = Math.ceil(ms * 1000)
+  // The product is rounded as well: 0.07 * 1000 is a little more than 70.
+  if ((us - 1) / 1000 >= ms) us--
+  else if (us / 1000 < ms) us++
+  us += microseconds(moment)
+  return (us / 1000 < moment + ms ? us + 1 : us) / 1000
 }
