@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import {
   CancelledError,
+  ConnectionLost,
   type Consumer,
   type Data,
   FileSender,
@@ -100,7 +101,7 @@ describe('FileSender', () => {
     const sent = new FileSender().beginFileTransfer(chunks, transport)
     void transport.producer?.resumeProducing()
     const producer = transport.producer
-    transport.end()
+    transport.end(new ConnectionLost())
     const failure = failureResultOf(sent)
     expect(failure.value).toEqual(new FileTransferStopped(3))
     expect(failure.value).toMatchObject({ name: 'FileTransferStopped', sent: 3 })
@@ -123,7 +124,7 @@ describe('FileSender', () => {
     const stream = Readable.from(['a', 'b', 'c'])
     const sent = new FileSender().beginFileTransfer(stream, transport)
     for (let count = 0; count < chunks; count++) await ask()
-    transport.end()
+    transport.end(new ConnectionLost())
     expect(failureResultOf(sent).value).toEqual(new FileTransferStopped(chunks))
     if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
     expect(stream.destroyed).toBe(true)
@@ -191,7 +192,7 @@ describe('FileSender', () => {
     const error = new Error('will not stop')
     const stubborn = { next: () => Promise.resolve({ done: false as const, value: 'x' }), return: () => fail(error) }
     const sent = new FileSender().beginFileTransfer({ [Symbol.asyncIterator]: () => stubborn }, transport)
-    transport.end()
+    transport.end(new ConnectionLost())
     await Promise.resolve()
     expect(failureResultOf(sent).value).toBeInstanceOf(FileTransferStopped)
     expect(reports).toMatchObject([{ error }])

@@ -4,6 +4,7 @@ import {
   ConnectionDone,
   ConnectionLost,
   type Hook,
+  IncompleteFrame,
   IPv4Address,
   Protocol,
   setReporter,
@@ -204,6 +205,22 @@ describe('StringTransport', () => {
     expect(calls).toEqual(['stop'])
     transport.registerProducer(producer, false)
     expect([transport.producer, calls]).toEqual([undefined, ['stop', 'stop']])
+  })
+
+  it.each([
+    ['at the end', undefined, 'ConnectionDone'],
+    ['in the middle of a frame', new IncompleteFrame(9), 'ConnectionLost'],
+  ])('waits, as a socket does, for a producer that has not finished when the peer ends %s', (_, cut, reason) => {
+    const protocol = Object.assign(new Talker(), { inputEnded: () => cut })
+    const transport = connected(protocol)
+    transport.registerProducer({ pauseProducing() {}, resumeProducing() {}, stopProducing() {} }, true)
+    transport.receive('half a li')
+    transport.end()
+    transport.write('and the rest')
+    expect([transport.disconnected, transport.disconnecting, transport.text()]).toEqual([false, true, 'and the rest'])
+    transport.unregisterProducer()
+    transport.end()
+    expect([transport.disconnected, protocol.closedReason?.name]).toEqual([true, reason])
   })
 
   it('drops what is written after loseWriteConnection, and hears on', () => {

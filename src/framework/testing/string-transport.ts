@@ -71,6 +71,8 @@ export class StringTransport implements Transport {
   #delivering = false
   /** The peer's end: not yet, held back behind what it sent, or known to the protocol. */
   #input: 'open' | 'ending' | 'over' = 'open'
+  /** What the protocol said was missing, when the peer ended. */
+  #truncated: Error | undefined
 
   constructor({ host, peer }: StringTransportOptions = {}) {
     this.host = host ?? new IPv4Address('TCP', '10.0.0.1', 12_345)
@@ -116,7 +118,7 @@ export class StringTransport implements Transport {
   /**
    * The connection ends. If the protocol has closed it, `connectionLost` comes now. Otherwise it is the peer who
    * closes: after what it has sent, the protocol is asked whether all was complete; if it wants to go on writing
-   * (`readConnectionLost`), the connection stays until the next `end()`.
+   * (`readConnectionLost`), or a producer has not finished, the connection stays until the next `end()`.
    *
    * @param reason says how it ended, a ConnectionLost for example; then `connectionLost(reason)` comes at once
    */
@@ -237,17 +239,19 @@ export class StringTransport implements Transport {
 
   #endInput(protocol: Protocol): void {
     this.#input = 'over'
-    const truncated = this.disconnecting ? undefined : protocol.inputEnded?.()
-    if (this.disconnecting || truncated !== undefined || protocol.readConnectionLost === undefined) {
-      this.disconnecting = true
-      this.#lose(protocol, this.#reason(truncated))
-    } else {
+    if (!this.disconnecting) this.#truncated = protocol.inputEnded?.()
+    if (!this.disconnecting && this.#truncated === undefined && protocol.readConnectionLost !== undefined) {
       this.#adopt(protocol.readConnectionLost(), 'readConnectionLost')
+      return
     }
+    this.disconnecting = true
+    // A connection that closes by itself waits for its producer, as one that is told to.
+    if (this.producer === undefined) this.#lose(protocol, this.#reason())
   }
 
-  #reason(truncated?: Error): ConnectionClosed {
-    const { cause } = this
+  #reason(): ConnectionClosed {
+    const cause = this.cause
+    const truncated = this.#truncated
     if (cause !== undefined) return new ConnectionAborted(`connection aborted: ${cause.message}`, { cause })
     if (this.aborting) return new ConnectionAborted()
     if (truncated === undefined) return new ConnectionDone()
