@@ -1,15 +1,12 @@
-/** A protocol that talks to a program as to a server. */
+/** A protocol that talks to a program as to a server, beyond what ../processes/contract.ts says. */
 import {
-  ConnectionAborted,
   ConnectionDone,
   ConnectionLost,
   connectProtocol,
   Factory,
   LineReceiver,
-  LingerTimeout,
   ProcessAddress,
   ProcessEndpoint,
-  ProcessTerminated,
   SpawnError,
   toText,
   UnsupportedAddress,
@@ -59,14 +56,6 @@ describe('a process endpoint', () => {
     else expect(reason.cause).toMatchObject(cause)
   })
 
-  it('never calls the output of a process that was killed complete', async () => {
-    const protocol = await connectProtocol(shell('echo half; kill -KILL $$'), new AccumulatingProtocol())
-    const reason = await protocol.whenClosed()
-    expect(reason).not.toBeInstanceOf(ConnectionDone)
-    expect(reason.cause).toBeInstanceOf(ProcessTerminated)
-    expect(protocol.text()).toBe('half\n')
-  })
-
   it('ends its process when its connection is lost: one that goes at the end of its input', async () => {
     const protocol = await connectProtocol(shell('cat >/dev/null'), new AccumulatingProtocol())
     protocol.transport.write('the end')
@@ -87,23 +76,6 @@ describe('a process endpoint', () => {
     reactor.clock.advance(after)
     const reason = await protocol.whenClosed()
     expect(reason.cause).toMatchObject({ signal })
-  })
-
-  it('one that takes nothing of what was written, at once when that has lasted too long', async () => {
-    const protocol = await connectProtocol(shell('exec sleep 1000', { linger: 20 }), new AccumulatingProtocol())
-    protocol.transport.write(new Uint8Array(1_000_000))
-    protocol.transport.loseConnection()
-    const reason = await protocol.whenClosed()
-    expect(reason).toBeInstanceOf(ConnectionLost)
-    expect(reason.cause).toBeInstanceOf(LingerTimeout)
-  })
-
-  it('kills its process when the connection is aborted', async () => {
-    const protocol = await connectProtocol(shell('trap "" TERM; exec sleep 1000'), new AccumulatingProtocol())
-    protocol.transport.abortConnection()
-    expect(protocol.closedReason).toBeUndefined()
-    expect(await protocol.whenClosed()).toBeInstanceOf(ConnectionAborted)
-    await until(() => reactor.stats().children === 0 && reactor.stats().timers === 0)
   })
 
   it('leaves alone a process that closes its pipes, for a protocol that can bear half a connection', async () => {
@@ -135,13 +107,11 @@ describe('a process endpoint', () => {
     await until(() => reactor.stats().children === 0)
   })
 
-  it('refuses where there are no processes, and where there is no TLS', async () => {
+  it('refuses where there are no processes', async () => {
     const scripted = new ScriptedReactor()
     const refused = scripted.spawn(new ProcessAddress('true'))
     expect(refused.called).toBe(false)
     scripted.advance(0)
     await expect(refused).rejects.toBeInstanceOf(UnsupportedAddress)
-    const secure = reactor.dial(new ProcessAddress('true'), { tls: { serverName: 'x' } })
-    await expect(secure).rejects.toBeInstanceOf(UnsupportedAddress)
   })
 })
