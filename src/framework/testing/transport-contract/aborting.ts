@@ -19,7 +19,12 @@ const hooks: readonly [hook: string, near: WitnessScript, far: WitnessScript][] 
   ['dataReceived', { data: abort }, { made: (self) => self.transport.write('x') }],
   ['inputEnded', { ended: abort }, { made: lose }],
   ['readConnectionLost', { readLost: abort }, { made: lose }],
-  ['writeConnectionLost', { writeLost: abort, made: (self) => self.transport.loseWriteConnection() }, {}],
+  [
+    'writeConnectionLost',
+    { writeLost: abort, made: (self) => self.transport.loseWriteConnection() },
+    // It would close, and if that is heard first there is no such hook any more.
+    { made: (self) => self.transport.pauseProducing() },
+  ],
 ]
 
 export function abortsConnections(test: Define): void {
@@ -92,6 +97,7 @@ export function abortsConnections(test: Define): void {
         await stage.settle()
         // Had connectionLost come inside of the hook, the witness would have complained.
         ended(ends.near, 'ConnectionAborted', 'the near end')
+        await stage.drain(ends)
         ended(ends.far, ['ConnectionDone', 'ConnectionLost'], 'the far end')
       },
       ...needs,
