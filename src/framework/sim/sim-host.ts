@@ -25,7 +25,7 @@ import { type ClockOptions, WallClock } from './wall-clock.ts'
 
 /**
  * How a program ends that did not mean to. `process`: it is killed, and its kernel closes what it had open, so its peers
- * hear of it. `power`: the machine is off, and nobody hears anything.
+ * hear of it, and so do its child processes, which live on. `power`: the machine is off, and nobody hears anything.
  */
 export type CrashKind = 'process' | 'power'
 

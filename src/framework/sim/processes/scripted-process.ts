@@ -6,11 +6,8 @@
 import type { ProcessAddress } from '../../core/address.ts'
 import { ConnectionDone } from '../../core/errors.ts'
 import { guarded } from '../../core/guard.ts'
-import { PipeConnection } from '../../core/pipe-connection.ts'
 import { type ProcessEnding, processEnding, type Signal } from '../../core/process-errors.ts'
 import { type Hook, Protocol } from '../../core/protocol.ts'
-import { standardIO, StandardIOConnection } from '../../core/standard-io.ts'
-import type { ConnectionLimits } from '../../core/stream-connection.ts'
 import type { Connection, Transport } from '../../core/transport.ts'
 import { maybeDeferred } from '../../deferred/wrapping.ts'
 import { scrambled } from '../random-stream.ts'
@@ -18,12 +15,12 @@ import type { SimHost } from '../sim-host.ts'
 import type { SimReactor } from '../sim-reactor.ts'
 import { SimEvent, type Timeline } from '../timeline.ts'
 import type { Executable } from './executable.ts'
-import { NullDevice } from './null-device.ts'
-import type { SimPipe, SimPipeInput, SimPipeOutput } from './sim-pipe.ts'
 import { checkHandled, defaultActionOf } from './signals.ts'
+import type { SimPipe } from './sim-pipe.ts'
+import { type ChildPipes, StandardStreams } from './standard-streams.ts'
 
 /** What a process is started with. */
-export interface ScriptedProcessPlan {
+export interface ScriptedProcessPlan extends ChildPipes {
   readonly timeline: Timeline
   readonly machine: SimHost
   readonly reactor: SimReactor
@@ -32,9 +29,6 @@ export interface ScriptedProcessPlan {
   readonly cwd: string
   readonly pid: number
   readonly script: Executable
-  readonly stdin: SimPipeInput
-  readonly stdout: SimPipeOutput
-  readonly stderr: SimPipeOutput | undefined
   /** A number for it, the same in every world with this seed. */
   readonly key: number
 }
@@ -50,12 +44,11 @@ export class ScriptedProcess {
   readonly cwd: string
   readonly pid: number
   readonly #plan: ScriptedProcessPlan
+  readonly #streams: StandardStreams
   readonly #flushed: SimEvent
   readonly #handlers = new Map<Signal, () => Hook>()
   /** Signals that came while it was stopped. */
   readonly #pending = new Set<Signal>()
-  #stdio: ScriptedIO | undefined
-  #stderr: PipeConnection | undefined
   #exiting: ProcessEnding | undefined
   #events = 0
   /** Told of its end, by the kernel. */
@@ -71,7 +64,8 @@ export class ScriptedProcess {
     this.cwd = plan.cwd
     this.pid = plan.pid
     this.#flushed = this.#event('kernel', () => this.#leave())
-    reactor.openStandardIO = (limits) => (this.#stdio === undefined ? this.#openStdio(limits) : undefined)
+    const streams = (this.#streams = new StandardStreams(reactor, plan))
+    reactor.openStandardIO = (limits) => streams.open(limits)
     timeline.schedule(this.#event('program', () => this.#begin()))
   }
 
@@ -85,23 +79,17 @@ export class ScriptedProcess {
    * is another way to it.
    */
   get stdio(): Connection {
-    return this.#streams
+    return this.#streams.io
   }
 
   /** Stdout, to write to. A program whose stdio has no protocol by now does not read, from then on. */
   get stdout(): Transport {
-    if (!this.#streams.taken) this.#streams.deliverTo(new Deaf())
-    return this.#streams
+    return this.#streams.stdout
   }
 
   /** Stderr, to write to, wherever that goes. */
   get stderr(): Transport {
-    if (this.#stderr !== undefined) return this.#stderr
-    const { reactor } = this
-    const output = this.#plan.stderr ?? new NullDevice(reactor)
-    this.#stderr = new PipeConnection(reactor, standardIO, standardIO, {}, new NullDevice(reactor), output)
-    this.#stderr.deliverTo(new Deaf())
-    return this.#stderr
+    return this.#streams.stderr
   }
 
   /** Where its stderr goes, for those who inherit it. */
@@ -127,7 +115,7 @@ export class ScriptedProcess {
 
   /** Reads no more of stdin: whoever writes there finds it closed. */
   closeStdin(): void {
-    this.#streams.closeInput()
+    this.#streams.io.closeInput()
   }
 
   /**
@@ -211,15 +199,6 @@ export class ScriptedProcess {
     this.exit(typeof code === 'number' ? code : 1)
   }
 
-  get #streams(): ScriptedIO {
-    return this.#stdio ?? this.#openStdio({})
-  }
-
-  #openStdio(limits: ConnectionLimits): ScriptedIO {
-    const { stdin, stdout } = this.#plan
-    return (this.#stdio = new ScriptedIO(this.reactor, limits, stdin, stdout))
-  }
-
   /* ---------------------------------------------------------------- its kernel */
 
   #deliver(signal: Signal): void {
@@ -243,23 +222,9 @@ export class ScriptedProcess {
 
   /** It is to exit, and the turn in which it said so is over. */
   #leave(): void {
-    const { stdout, stderr } = this.#plan
-    const written = [
-      [this.#stdio, stdout],
-      [this.#stderr, stderr],
-    ] as const
-    let left = 1
-    const one = (): void => {
-      if (--left === 0 && this.#exiting !== undefined) this.#ends(this.#exiting)
-    }
-    for (const [connection, output] of written) {
-      if (connection === undefined || output === undefined) continue
-      left++
-      output.whenFinished(one)
-      connection.unregisterProducer()
-      connection.loseWriteConnection()
-    }
-    one()
+    this.#streams.flush(() => {
+      if (this.#exiting !== undefined) this.#ends(this.#exiting)
+    })
   }
 
   #endedBy(signal: Signal): void {
@@ -278,22 +243,5 @@ export class ScriptedProcess {
 
   #event(of: 'program' | 'kernel', happen: () => void): SimEvent {
     return new SimEvent(this.reactor.process, of, scrambled(this.#plan.key + this.#events++), happen)
-  }
-}
-
-/** Standard input and output, which know whether somebody listens. */
-class ScriptedIO extends StandardIOConnection {
-  taken = false
-
-  override deliverTo(protocol: Protocol): void {
-    this.taken = true
-    super.deliverTo(protocol)
-  }
-}
-
-/** Hears nothing, and goes on speaking when whoever it does not hear has ended. */
-class Deaf extends Protocol {
-  override connectionMade(): void {
-    this.transport.pauseProducing()
   }
 }
