@@ -1,6 +1,6 @@
 /** Timers of a simulated world: virtual time counts in whole microseconds, and no timer is ever early. */
 import { Sim, type SimReactor } from 'couplet/sim'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 /** Delays as programs make them: whole ones, sums and parts of them, and any number at all. */
