@@ -15,6 +15,8 @@ type Fail = () => never
 
 const write: WitnessScript = { made: (self) => self.transport.write('x') }
 const lose: WitnessScript = { made: (self) => self.transport.loseConnection() }
+/** Would close when it hears of our end; and who hears of that first has no writeConnectionLost any more. */
+const hearsNothing: WitnessScript = { made: (self) => self.transport.pauseProducing() }
 
 /** Each hook: a script in which it fails, and what the peer does to make it happen. */
 const hooks: readonly [
@@ -28,7 +30,7 @@ const hooks: readonly [
   [
     'writeConnectionLost',
     (fail) => ({ writeLost: fail, made: (self) => self.transport.loseWriteConnection() }),
-    {},
+    hearsNothing,
     'half close',
   ],
   ['stopping', (fail) => ({ stopping: fail }), {}],
@@ -57,6 +59,8 @@ export function failsItsOwn(test: Define): void {
           nearEnd.askToStop()
           await stage.settle()
           endedBecauseOf(error, near, 'ConnectionAborted', 'the near end')
+          far.transport.resumeProducing()
+          await stage.settle()
           ended(far, ['ConnectionDone', 'ConnectionLost'], 'the far end')
           const [report] = stage.expectReported([error])
           claim(report?.what.includes(`${hook} of Witness failed`) === true, `"${report?.what}" says which hook it was`)
