@@ -30,8 +30,8 @@ export interface WriteAllOptions {
  * - values of any other Observable, which nobody can hold back, wait, up to `maxWaiting`.
  *
  * The connection stays open. Cancelling the Deferred stops it. A peer that has ended its side still gets the rest, as
- * `nc -N` wants it: a connection whose peer has gone ends when the source does, when something is written to it, or when
- * the system asks for the peer (after 60 s). A source that may be silent for ever is subscribed instead, as in
+ * `nc -N` wants it: a connection whose peer has gone ends when the source does, when something is written to it, or
+ * when the system asks for the peer (after 60 s). A source that may be silent for ever is subscribed instead, as in
  * `room.subscribe(member)`.
  *
  * @returns fires when everything is written. Fails with the source's error; with ConnectionLost if the connection ends
