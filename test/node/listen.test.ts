@@ -200,7 +200,8 @@ describe('a port', () => {
     const factory = Factory.forProtocol(() => new Witness({ data: (self, chunk) => self.transport.write(chunk) }))
     // A turn with a thousand connections may take seconds on a busy machine, and timers come before sockets.
     const patient = { linger: 3_600_000 }
-    const port = await net.reactor.listenTCP(0, factory, { interface: '127.0.0.1', maxConnections: 2000, ...patient })
+    const options = { interface: '127.0.0.1', maxConnections: 2000, backlog: 1000, ...patient }
+    const port = await net.reactor.listenTCP(0, factory, options)
     onTestFinished(() => port.stopListening({ drain: 0 }).toPromise())
     const clients = await Promise.all(
       Array.from({ length: 1000 }, async (_, index) => {
