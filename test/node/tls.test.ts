@@ -350,6 +350,17 @@ describe('a server refuses', () => {
     expect(net.reactor.stats()).toMatchObject({ accepted: 0, unsecured: 1 })
   })
 
+  it('a client that speaks no TLS and waits for a word: it sees that the connection broke, and not an end', async () => {
+    reports()
+    const net = new Loopback()
+    const port = await net.serve(() => new Witness(), { tls: { ...server, handshakeTimeout: 20 } })
+    const connection = await net.reactor.dial(port.host)
+    const client = new Witness()
+    connection.deliverTo(client)
+    expect(await connection.whenLost()).toMatchObject({ name: 'ConnectionLost', cause: { code: 'ECONNRESET' } })
+    await until(() => net.reactor.stats().open === 0)
+  })
+
   it('whatever else it is sent, and lives', async () => {
     reports()
     const net = new Loopback()

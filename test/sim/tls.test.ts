@@ -253,6 +253,18 @@ describe('a client refuses', () => {
 })
 
 describe('a server refuses', () => {
+  it('a client that speaks no TLS and waits for a word: it sees that the connection broke, and not an end', () => {
+    const { sim, near } = world()
+    const dialed = outcome(near.reactor.dial(place))
+    sim.advance(100)
+    const silent = new Witness()
+    dialed.value!.deliverTo(silent)
+    sim.advance(10_000)
+    expect(silent.reason).toBeInstanceOf(ConnectionLost)
+    expect(String(reports[0]?.error)).toMatch(/no TLS handshake within 10000 ms/)
+    expect(sim.connections).toBe(0)
+  })
+
   const mutual = { ...server, ca, requestCert: true }
   describe.each(versions)('in %s', (maxVersion) => {
     it.each<[what: string, options: object, code: string, message: RegExp]>([

@@ -37,6 +37,7 @@ import {
   warnOfInsecurity,
 } from '../core/tls-errors.ts'
 import { Deferred } from '../deferred/deferred.ts'
+import { resetSocket } from './reset-socket.ts'
 import { socketOptions } from './socket-options.ts'
 
 /** A socket whose peer is verified. */
@@ -146,9 +147,8 @@ class Handshake {
     this.#raw = raw
     this.#peer = peer
     const ms = options.handshakeTimeout ?? handshakeTimeout
-    this.#timer = reactor.callLater(ms, () => {
-      this.fail(handshakeTimedOut(peer, ms))
-    })
+    // A peer that speaks no TLS, and waits for us to speak, would take a plain end for an answer.
+    this.#timer = reactor.callLater(ms, () => this.fail(handshakeTimedOut(peer, ms), resetSocket))
     this.secured = new Deferred<SecureSocket>(() => this.fail(handshakeCancelled(peer)))
     // An end in the middle of a handshake is the end of it. What TLS makes of the socket is as it was then.
     raw.allowHalfOpen = false
@@ -182,14 +182,19 @@ class Handshake {
     })
   }
 
-  fail(error: TLSError): void {
+  /** @param end ends the socket */
+  fail(error: TLSError, end: (raw: Socket) => void = destroy): void {
     if (this.#over) return
     this.#over = true
     if (this.#timer.active()) this.#timer.cancel()
     // In a later turn: what Node tells the peer about it is to leave first.
-    this.#reactor.turn.soon(() => this.#raw.destroy())
+    this.#reactor.turn.soon(() => end(this.#raw))
     this.secured.errback(error)
   }
+}
+
+function destroy(raw: Socket): void {
+  raw.destroy()
 }
 
 /**

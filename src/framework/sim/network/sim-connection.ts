@@ -5,7 +5,7 @@
  * resets, and so does writing to a socket that is closed. Ancestor: `twisted.test.iosim.FakeTransport`.
  */
 import type { Address } from '../../core/address.ts'
-import { withoutStack } from '../../core/errors.ts'
+import { type TLSError, withoutStack } from '../../core/errors.ts'
 import { type ConnectionLimits, StreamConnection } from '../../core/stream-connection.ts'
 import type { StartTLSOptions, TLSFacts } from '../../core/tls.ts'
 import { Deferred } from '../../deferred/deferred.ts'
@@ -180,6 +180,12 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
 
   /* ---------------------------------------------------------------- TLS */
 
+  /** A peer that speaks no TLS, and waits for us to speak, would take a plain end for an answer. */
+  #endsUnsecured({ code }: TLSError): void {
+    if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') this.reset()
+    else this.dismiss()
+  }
+
   override get tls(): TLSFacts | undefined {
     return this.#session?.facts
   }
@@ -210,7 +216,7 @@ export class SimConnection extends StreamConnection implements PipeSender, PipeR
           secured.callback(facts)
         },
         unsecured: (error) => {
-          if (!this.#gone) this.dismiss()
+          if (!this.#gone) this.#endsUnsecured(error)
           if (!secured.called) secured.errback(error)
         },
         heard: (bytes) => this.received(bytes),
