@@ -54,7 +54,10 @@ describe.skipIf(isMissing('haproxy'))('behind HAProxy', () => {
     const port = await freePort()
     const program = started.example('scale-out/behind-haproxy', `127.0.0.1:${port}`)
     await program.prints(/^all are there$/)
-    expect(await spread(started, port)).toEqual([32, 32])
+    const [one = 0, other = 0] = await spread(started, port)
+    // Who comes to two of its threads in the same moment may be sent to the same server twice.
+    expect(one + other).toBe(64)
+    expect(Math.min(one, other)).toBeGreaterThan(16)
     const client = connect(port, '127.0.0.1').setEncoding('utf8')
     const here = await new Promise((resolve) => client.once('connect', () => resolve(client.localPort)))
     client.write('who am I?\r\n')
