@@ -38,12 +38,6 @@ export const inTransports: readonly Mutant[] = [
     to: 'bytes',
   },
   {
-    breaks: 'TLS begins before all that was said in the clear has left',
-    file: connection,
-    from: 'if (this.#queue !== undefined) return\n    let pending = 0',
-    to: 'let pending = 0',
-  },
-  {
     breaks: 'who has become secure is not heard any more',
     file: connection,
     from: 'turn.leave()\n    this.#adjustReading()\n    this.#advance()',
