@@ -189,12 +189,16 @@ describe('a peer that resets', () => {
   })
 
   // On Node 20 and 22 the stream of such a socket ends as if all were well.
-  it('in the middle of a download never looks like the end of it', async () => {
+  it.each<[when: string, prepare: (near: Connection) => void]>([
+    ['while we may still speak', () => {}],
+    ['after our loseWriteConnection', (near) => near.loseWriteConnection()],
+  ])('in the middle of a download never looks like the end of it: %s', async (_when, prepare) => {
     const net = new Loopback()
     for (let attempt = 0; attempt < 20; attempt++) {
       const [near, socket] = await net.withSocket()
       const witness = new Witness({ data: () => spin(0.3) })
       near.deliverTo(witness)
+      prepare(near)
       socket.write(pattern(2 << 20))
       setTimeout(() => socket.resetAndDestroy(), 3)
       const reason = await near.whenLost()
@@ -204,24 +208,20 @@ describe('a peer that resets', () => {
 })
 
 describe('a peer that closes', () => {
-  // Older ones cannot tell this from a download that broke off, and then it is called one.
-  it.skipIf(Number(process.versions.uv.split('.')[1]) < 52)(
-    'and answers what we still send with a reset has said all it wanted',
-    async () => {
-      const net = new Loopback()
-      const [near, socket] = await net.withSocket()
-      const witness = new Witness({ made: (self) => self.transport.pauseProducing() })
-      near.deliverTo(witness)
-      socket.end(pattern(50_000))
-      await once(socket, 'finish')
-      socket.destroy()
-      near.write('too late')
-      await net.settle()
-      near.resumeProducing()
-      expect(await near.whenLost()).toBeInstanceOf(ConnectionDone)
-      expect(witness.size).toBe(50_000)
-    },
-  )
+  it('and answers what we still send with a reset has said all it wanted', async () => {
+    const net = new Loopback()
+    const [near, socket] = await net.withSocket()
+    const witness = new Witness({ made: (self) => self.transport.pauseProducing() })
+    near.deliverTo(witness)
+    socket.end(pattern(50_000))
+    await once(socket, 'finish')
+    socket.destroy()
+    near.write('too late')
+    await net.settle()
+    near.resumeProducing()
+    expect(await near.whenLost()).toBeInstanceOf(ConnectionDone)
+    expect(witness.size).toBe(50_000)
+  })
 
   it('gets what is still to be sent, first', async () => {
     const net = new Loopback()

@@ -17,34 +17,20 @@ export function tcpAddress(host: string | undefined, port: number | undefined): 
   }
 }
 
-/** Where the peer of a TCP socket is, or `undefined` if it has gone. */
+/**
+ * Where the peer of a TCP socket is, or `undefined` if it has gone. `socket.remoteAddress` says the same, and keeps it:
+ * 88 bytes for as long as the connection lives.
+ */
 export function peerAddress(socket: Socket): IPAddress | undefined {
-  const asked = askForPeer(socket)
-  return asked === undefined
-    ? tcpAddress(socket.remoteAddress, socket.remotePort)
-    : tcpAddress(asked.address, asked.port)
-}
-
-/** Whether a TCP socket has no peer any more: it was reset, or both sides have finished. */
-export function hasLostPeer(socket: Socket): boolean {
-  const asked = askForPeer(socket)
-  return asked !== undefined && asked.address === undefined
+  const handle: unknown = Reflect.get(socket, '_handle')
+  if (!isAskable(handle)) return tcpAddress(socket.remoteAddress, socket.remotePort)
+  const name: PeerName = {}
+  return handle.getpeername(name) === 0 ? tcpAddress(name.address, name.port) : undefined
 }
 
 interface PeerName {
   readonly address?: string
   readonly port?: number
-}
-
-/**
- * What the system knows now, empty if there is no peer any more; `undefined` if this socket has no handle that could be
- * asked. `socket.remoteAddress` asks only once, and keeps what it was told, 88 bytes for as long as the connection lives.
- */
-function askForPeer(socket: Socket): PeerName | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle')
-  if (!isAskable(handle)) return undefined
-  const name: PeerName = {}
-  return handle.getpeername(name) === 0 ? name : {}
 }
 
 /** The handle is Node's own, and no promise of Node's. */

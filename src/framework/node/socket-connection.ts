@@ -4,6 +4,7 @@
  *
  * It serves every `net.Socket`: TCP, UNIX, and TLS on top of them. Ancestor: `twisted.internet.tcp.Connection`.
  */
+import { readSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Address } from '../core/address.ts'
 import type { Reactor } from '../core/reactor.ts'
@@ -16,8 +17,7 @@ import { execute } from '../deferred/wrapping.ts'
 import { inHandle } from './in-handle.ts'
 import { resetSocket } from './reset-socket.ts'
 import { secureAsClient, type SecureSocket, SecureServer } from './secure-socket.ts'
-import { hasLostPeer } from './socket-addresses.ts'
-import { whyLost } from './system-errors.ts'
+import { codeOf, whyLost } from './system-errors.ts'
 
 /** Where a socket keeps its connection, so that all sockets can share the same listeners. */
 const connectionOf = Symbol('couplet.connection')
@@ -51,7 +51,7 @@ export class SocketConnection extends StreamConnection {
       // A peer who says goodbye in TLS has not reset the connection.
       const wasCut = secure?.wasCut() === true
       const mayBeReset = secure === undefined || wasCut
-      if (mayBeReset && !this.writableEnded && isReset(secure?.raw ?? this)) {
+      if (mayBeReset && isReset(secure?.raw ?? this)) {
         this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
       } else connection.peerFinished(wasCut ? cutError(connection.peer) : undefined)
     }
@@ -193,10 +193,19 @@ export class SocketConnection extends StreamConnection {
 /**
  * Whether what looks like the peer's FIN is a reset. Before libuv 1.52 (Node 20 and 22; libuv pull request 4997), a reset
  * that comes in together with data is announced as a clean end, and a download that broke off would look complete
- * (measured: 40 of 40). A socket that was reset has no peer any more; after a FIN it still has one, unless we have sent
- * ours, and then there is no telling. A reset after the peer's FIN counts too there: rather one complete download that
- * is called broken than a broken one that is called complete.
+ * (measured: 40 of 40). The system knows better: it has kept the error for whoever reads next, and after a FIN there is
+ * nothing to read but that.
  */
 function isReset(socket: Socket): boolean {
-  return !resetsAreTold && hasLostPeer(socket)
+  if (resetsAreTold) return false
+  const handle: unknown = Reflect.get(socket, '_handle')
+  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  if (typeof descriptor !== 'number' || descriptor < 0) return false
+  try {
+    readSync(descriptor, new Uint8Array(1))
+    return false
+  } catch (error) {
+    const code = codeOf(error)
+    return code === 'ECONNRESET' || code === 'EPIPE'
+  }
 }
