@@ -10,15 +10,15 @@ import type { Done, Order } from './work/echo-load.ts'
 import type { Memory } from './work/echo-server.ts'
 
 const goal = 1.3
-// V8 doubles the memory in which all objects begin as soon as many live on, up to 32 MiB once for a process. When it
-// does is chance, and it is not a matter of one connection.
-const smallNursery = '--max-semi-space-size=1'
+// What a process takes once, by chance, is no matter of a connection. V8 doubles the memory in which all objects begin as
+// soon as many live on, up to 32 MiB; and a compiler that runs beside in threads leaves its own memory resident.
+const flags = ['--max-semi-space-size=1', '--single-threaded']
 const names = ['net, bytes', 'couplet, bytes', 'couplet, lines']
 
 /** Bytes for one connection. */
 async function weigh(name: string, connections: number): Promise<Memory> {
   const [node = '', ...rest] = sibling('echo-server', name)
-  const server = new Child(node, smallNursery, ...rest)
+  const server = new Child(node, ...flags, ...rest)
   const client = new Child(...sibling('echo-load'))
   try {
     const port = Number(await server.next())
@@ -52,17 +52,20 @@ async function measure(connections: number, times: number): Promise<void> {
     for (const name of names) found.get(name)?.push(await weigh(name, connections))
   }
   console.log(`${connections} idle connections, none lost; bytes of each, median of ${times} fresh processes`)
-  const of = (name: string, what: keyof Memory): number => median(found.get(name)!.map((one) => one[what]))
   for (const name of names) {
-    const [rss, heap] = [of(name, 'rss'), of(name, 'heap')]
-    const ratios = `${(rss / of(names[0]!, 'rss')).toFixed(2)}, ${(heap / of(names[0]!, 'heap')).toFixed(2)}`
-    console.log(`  ${name.padEnd(16)}resident ${rss.toFixed(0)}, heap ${heap.toFixed(0)}; of the first: ${ratios}`)
+    const one = (what: keyof Memory): string => {
+      const values = found.get(name)!.map((memory) => memory[what])
+      const ratios = values.map((value, time) => value / found.get(names[0]!)![time]![what])
+      const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => quantile(ratios, part).toFixed(2))
+      return `${quantile(values, 0.5).toFixed(0)}, of the first ${middle} (${low} to ${high})`
+    }
+    console.log(`  ${name.padEnd(16)}resident ${one('rss')}; heap ${one('heap')}`)
   }
   console.log(`goal: at most ${goal} of resident memory`)
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
+function quantile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * part)] ?? NaN
 }
 
 react((_, connections = '10000', times = '5') => measure(Number(connections), Number(times)))
