@@ -18,10 +18,10 @@ import {
 import { react } from 'couplet/node'
 import { PoetryFactory } from 'couplet/poetry'
 
-/** A poet that does not stop when it is asked to. */
+/** A poet that does not stop when it is asked to, and says which process it is of. */
 class Stubborn extends Protocol {
   override connectionMade(): void {
-    this.transport.write('so much depends')
+    this.transport.write(String(process.pid))
   }
   override stopping(): void {
     console.log('asked to stop')
