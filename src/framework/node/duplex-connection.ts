@@ -8,13 +8,14 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { type Address, UNIXAddress } from '../core/address.ts'
+import type { Address } from '../core/address.ts'
 import { ConnectionAborted } from '../core/errors.ts'
 import type { Reactor } from '../core/reactor.ts'
 import { type ConnectionLimits, StreamConnection } from '../core/stream-connection.ts'
 import type { Connection } from '../core/transport.ts'
 import { resetSocket } from './reset-socket.ts'
 import { reactor as scriptReactor } from './script-reactor.ts'
+import { unnamed } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
 import { whyLost } from './system-errors.ts'
 
@@ -54,7 +55,7 @@ const largestChunk = 64 * 1024
  */
 export function fromDuplex(
   stream: Duplex,
-  { reactor = scriptReactor, host = nameless, peer = nameless, ...limits }: FromDuplexOptions = {},
+  { reactor = scriptReactor, host = unnamed, peer = unnamed, ...limits }: FromDuplexOptions = {},
 ): Connection {
   if (stream.readableObjectMode || stream.writableObjectMode) {
     throw new TypeError(`${peer}: a connection carries bytes, and this stream carries objects (objectMode)`)
@@ -71,8 +72,6 @@ export function fromDuplex(
   }
   return new DuplexConnection(reactor, stream, host, peer, limits)
 }
-
-const nameless = new UNIXAddress('')
 
 class DuplexConnection extends StreamConnection {
   readonly #stream: Duplex

@@ -12,7 +12,7 @@ import {
   IPv4Address,
   IPv6Address,
   type ProcessAddress,
-  UNIXAddress,
+  type UNIXAddress,
 } from '../core/address.ts'
 import { type ChildProcess, dialProcess, type SpawnOptions, terminate } from '../core/child-process.ts'
 import type { DelayedCall } from '../core/clock.ts'
@@ -37,7 +37,7 @@ import { dialSocket } from './dial-socket.ts'
 import { inheritedDescriptors } from './inherited-descriptors.ts'
 import { resolveHost } from './resolve-host.ts'
 import type { SecureSocket } from './secure-socket.ts'
-import { tcpAddress } from './socket-addresses.ts'
+import { tcpAddress, unnamed } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
 import { listenSocket, type Sockets } from './socket-port.ts'
 import { dialStandardIO, type StandardIO } from './standard-io.ts'
@@ -280,6 +280,6 @@ function whyNoPlace(address: IPAddress | UNIXAddress): string | undefined {
 
 /** Our end of a connection that has ended before we looked. */
 function unspecified({ kind }: IPAddress | UNIXAddress): Address {
-  if (kind === 'UNIX') return new UNIXAddress('')
+  if (kind === 'UNIX') return unnamed
   return kind === 'IPv4' ? new IPv4Address('TCP', '0.0.0.0', 0) : new IPv6Address('TCP', '::', 0)
 }

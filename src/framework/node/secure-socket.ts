@@ -37,6 +37,7 @@ import {
   warnOfInsecurity,
 } from '../core/tls-errors.ts'
 import { Deferred } from '../deferred/deferred.ts'
+import { handleOf } from './in-handle.ts'
 import { resetSocket } from './reset-socket.ts'
 import { socketOptions } from './socket-options.ts'
 
@@ -213,9 +214,9 @@ function watchEnd(socket: TLSSocket): () => boolean {
 }
 
 function endsBeneath(socket: TLSSocket): boolean {
-  const handle: unknown = Reflect.get(socket, '_handle')
+  const handle = handleOf(socket)
   // A socket that was told to stop reading hears of no end beneath it.
-  if (!isObject(handle) || Reflect.get(handle, 'reading') === false) return false
+  if (handle === undefined || Reflect.get(handle, 'reading') === false) return false
   const beneath: unknown = Reflect.get(handle, '_parent')
   if (!isObject(beneath) || !('readStart' in beneath) || typeof beneath.readStart !== 'function') return false
   const started = (beneath as { readStart(): number }).readStart() === 0

@@ -2,7 +2,11 @@
  * Between Node's way to say where a socket is, a text and a number, and our Addresses.
  */
 import { isIP, type Socket } from 'node:net'
-import { type IPAddress, IPv4Address, IPv6Address } from '../core/address.ts'
+import { type IPAddress, IPv4Address, IPv6Address, UNIXAddress } from '../core/address.ts'
+import { handleOf } from './in-handle.ts'
+
+/** Where a socket in the file system is that nobody has given a path: a client's, for one. */
+export const unnamed = new UNIXAddress('')
 
 /** The address that Node describes, or `undefined` if it is not one. */
 export function tcpAddress(host: string | undefined, port: number | undefined): IPAddress | undefined {
@@ -22,8 +26,8 @@ export function tcpAddress(host: string | undefined, port: number | undefined): 
  * 88 bytes for as long as the connection lives.
  */
 export function peerAddress(socket: Socket): IPAddress | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle')
-  if (!isAskable(handle)) return tcpAddress(socket.remoteAddress, socket.remotePort)
+  const handle = handleOf(socket)
+  if (handle === undefined || !isAskable(handle)) return tcpAddress(socket.remoteAddress, socket.remotePort)
   const name: PeerName = {}
   return handle.getpeername(name) === 0 ? tcpAddress(name.address, name.port) : undefined
 }
@@ -33,7 +37,6 @@ interface PeerName {
   readonly port?: number
 }
 
-/** The handle is Node's own, and no promise of Node's. */
-function isAskable(handle: unknown): handle is { getpeername(out: PeerName): number } {
-  return typeof handle === 'object' && handle !== null && 'getpeername' in handle
+function isAskable(handle: object): handle is { getpeername(out: PeerName): number } {
+  return 'getpeername' in handle
 }

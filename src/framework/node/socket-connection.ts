@@ -14,7 +14,7 @@ import { alertError, cutError } from '../core/tls-errors.ts'
 import type { Connection } from '../core/transport.ts'
 import type { Deferred } from '../deferred/deferred.ts'
 import { execute } from '../deferred/wrapping.ts'
-import { inHandle } from './in-handle.ts'
+import { descriptorOf, inHandle } from './in-handle.ts'
 import { resetSocket } from './reset-socket.ts'
 import { secureAsClient, type SecureSocket, SecureServer } from './secure-socket.ts'
 import { codeOf, whyLost } from './system-errors.ts'
@@ -198,9 +198,8 @@ export class SocketConnection extends StreamConnection {
  */
 function isReset(socket: Socket): boolean {
   if (resetsAreTold) return false
-  const handle: unknown = Reflect.get(socket, '_handle')
-  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
-  if (typeof descriptor !== 'number' || descriptor < 0) return false
+  const descriptor = descriptorOf(socket)
+  if (descriptor === undefined) return false
   try {
     readSync(descriptor, new Uint8Array(1))
     return false

@@ -18,7 +18,7 @@ import { whyNoSocket, whyNotAdopted } from './inherited-descriptors.ts'
 import { resetSocket } from './reset-socket.ts'
 import { whyNoReusePort } from './reuse-port.ts'
 import { SecureServer, type SecureSocket } from './secure-socket.ts'
-import { peerAddress, tcpAddress } from './socket-addresses.ts'
+import { peerAddress, tcpAddress, unnamed } from './socket-addresses.ts'
 import { SocketConnection } from './socket-connection.ts'
 import { socketOptions } from './socket-options.ts'
 import { codeOf, listenError } from './system-errors.ts'
@@ -44,9 +44,6 @@ export interface Sockets {
 
 /** Between two reports of connections turned away, or of failed handshakes, at least so many milliseconds. */
 const reportEvery = 1000
-
-/** What the peer of a socket in the file system is called. */
-const unnamed = new UNIXAddress('')
 
 type Place = IPAddress | UNIXAddress | DescriptorAddress
 
@@ -277,5 +274,5 @@ function boundTo(server: Server, asked: Place): Address {
     return typeof bound === 'object' && bound !== null ? asked.withPort(bound.port) : asked
   }
   // Of a socket in the file system that somebody else has opened, Node does not know the path.
-  return (typeof bound === 'object' && tcpAddress(bound?.address, bound?.port)) || new UNIXAddress('')
+  return (typeof bound === 'object' && tcpAddress(bound?.address, bound?.port)) || unnamed
 }

@@ -7,7 +7,7 @@
  */
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import { inHandle } from './in-handle.ts'
+import { handleOf, inHandle } from './in-handle.ts'
 
 export class StandardOutput extends Writable {
   readonly #stdout: Writable
@@ -43,7 +43,6 @@ export class StandardOutput extends Writable {
   }
 
   get #handle(): object | undefined {
-    const handle: unknown = this.#stdout instanceof Socket ? Reflect.get(this.#stdout, '_handle') : undefined
-    return typeof handle === 'object' && handle !== null ? handle : undefined
+    return this.#stdout instanceof Socket ? handleOf(this.#stdout) : undefined
   }
 }
